@@ -1,0 +1,77 @@
+#include "conninfo.hpp"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <map>
+
+namespace coursegate::db {
+
+namespace {
+
+// A value inside `options=`: libpq's server splits it at spaces, a backslash protects one.
+std::string escape_option(const std::string& value)
+{
+    std::string out;
+    for (const char c : value) {
+        if (c == ' ' || c == '\\')
+            out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+std::string quote(const std::string& value)
+{
+    std::string out = "'";
+    for (const char c : value) {
+        if (c == '\'' || c == '\\')
+            out += '\\';
+        out += c;
+    }
+    return out + "'";
+}
+
+} // namespace
+
+std::string connection_string(const settings& s)
+{
+    std::map<std::string, std::string> values;
+    if (PQconninfoOption* parsed = PQconninfoParse(s.url.expose().c_str(), nullptr)) {
+        for (const PQconninfoOption* o = parsed; o->keyword != nullptr; ++o)
+            if (o->val != nullptr)
+                values[o->keyword] = o->val;
+        PQconninfoFree(parsed);
+    }
+    if (values.empty())
+        throw base::bad_configuration("DATABASE_URL is not a PostgreSQL connection string "
+                                      "(postgresql://role:password@host[:port]/database)");
+
+    const auto unless_given = [&](const char* name, const char* value) { values.emplace(name, value); };
+    unless_given("connect_timeout", "5");
+    // A host that vanished is noticed within a minute, also while only waiting for an answer.
+    unless_given("keepalives_idle", "30");
+    unless_given("keepalives_interval", "10");
+    unless_given("keepalives_count", "3");
+    unless_given("tcp_user_timeout", "30000");
+    values["client_encoding"] = "UTF8";
+    if (!s.application_name.empty())
+        values["application_name"] = s.application_name;
+
+    // Later options win over those of the URL. The formats are those that get<T> reads; client_min_messages
+    // keeps notices from being sent at all, since libpqxx would drop them.
+    std::string& options = values["options"];
+    options += fmt::format(
+        " -c statement_timeout={0} -c idle_in_transaction_session_timeout={0}", s.statement_timeout.count());
+    options += " -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c "
+               "client_min_messages=error";
+    if (!s.search_path.empty())
+        options += " -c search_path=" + escape_option(s.search_path);
+
+    std::string out;
+    for (const auto& [name, value] : values)
+        out += fmt::format("{}{}={}", out.empty() ? "" : " ", name, quote(value));
+    return out;
+}
+
+} // namespace coursegate::db
