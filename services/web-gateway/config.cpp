@@ -1,0 +1,84 @@
+#include "config.hpp"
+
+#include "domain/input.hpp"
+#include "domain/refused.hpp"
+#include "storage/audit_log.hpp"
+
+#include <limits>
+
+namespace coursegate::web_gateway {
+namespace {
+
+// Guessing it must not be an option.
+constexpr std::size_t least_token_length = 16;
+
+// Runs a check of domain/input.hpp on a setting and turns its refusal into a fault.
+template <class Check>
+void check(runtime::environment& env, const std::string& name, Check one)
+{
+    try {
+        one();
+    }
+    catch (const refused& no) {
+        env.fault(name + ": " + no.message());
+    }
+}
+
+std::optional<course_settings> read_course(runtime::environment& env)
+{
+    course_settings out;
+    out.id = env.integer("STEPIK_COURSE_ID", "a course to connect at start (Stepik's id); 0: none", 0,
+        std::numeric_limits<std::int64_t>::max(), 0);
+    const auto client_id = env.text("STEPIK_CLIENT_ID", "that course's Stepik application: client id", "");
+    const auto client_secret =
+        env.secret("STEPIK_CLIENT_SECRET", "that course's Stepik application: client secret", false);
+    const auto api_key = env.secret("BOOMSTREAM_API_KEY", "that course's Boomstream project: API key", false);
+    const auto subscription = env.text(
+        "BOOMSTREAM_SUBSCRIPTION", "that course's Boomstream subscription for lessons that name none", "");
+
+    if (out.id == 0) {
+        if (!client_id.empty() || !client_secret.empty() || !api_key.empty() || !subscription.empty())
+            env.fault(
+                "STEPIK_COURSE_ID is missing: STEPIK_CLIENT_ID, STEPIK_CLIENT_SECRET, BOOMSTREAM_API_KEY and "
+                "BOOMSTREAM_SUBSCRIPTION belong to a course");
+        return std::nullopt;
+    }
+    if (client_id.empty())
+        env.fault("STEPIK_CLIENT_ID is missing: the course of STEPIK_COURSE_ID can't be read without it");
+    else
+        check(env, "STEPIK_CLIENT_ID", [&] { out.stepik_client_id = checked_key(client_id, ""); });
+    if (client_secret.empty())
+        env.fault("STEPIK_CLIENT_SECRET is missing: the course of STEPIK_COURSE_ID can't be read without it");
+    else
+        check(env, "STEPIK_CLIENT_SECRET",
+            [&] { out.stepik_client_secret = base::secret(checked_key(client_secret.expose(), "")); });
+    if (!api_key.empty())
+        check(env, "BOOMSTREAM_API_KEY",
+            [&] { out.boomstream_api_key = std::optional(base::secret(checked_key(api_key.expose(), ""))); });
+    if (!subscription.empty())
+        check(env, "BOOMSTREAM_SUBSCRIPTION",
+            [&] { out.default_subscription = std::optional(checked_subscription_code(subscription, "")); });
+    return out;
+}
+
+} // namespace
+
+config read_config(runtime::environment& env)
+{
+    config out;
+    const std::string service(service_name);
+    out.runtime = runtime::read_settings(env, service);
+    out.database = runtime::read_database(env, service);
+    out.broker = runtime::read_broker(env, service);
+    out.secret_key = runtime::read_secret_key(env);
+    out.host = out.runtime.admin_host;
+    out.port = static_cast<int>(env.integer("PORT", "port of the HTTP API; 0: any free one", 0, 65535, 8080));
+    out.admin_token = env.secret("ADMIN_API_TOKEN", "token of the admin API: Authorization: Bearer <token>");
+    if (!out.admin_token.empty() && out.admin_token.expose().size() < least_token_length)
+        env.fault(
+            "ADMIN_API_TOKEN is too short: at least 16 characters, such as `openssl rand -hex 24` gives");
+    out.environment_course = read_course(env);
+    return out;
+}
+
+} // namespace coursegate::web_gateway

@@ -1,0 +1,28 @@
+// What web-gateway reads from the environment; nothing else is.
+#pragma once
+
+#include "domain/course.hpp"
+
+#include "coursegate/runtime/settings.hpp"
+
+#include <optional>
+#include <string>
+
+namespace coursegate::web_gateway {
+
+struct config
+{
+    runtime::settings runtime;
+    db::settings database;
+    amqp::settings broker;
+    base::secret secret_key;
+    base::secret admin_token;
+    std::string host;
+    int port = 0;
+    std::optional<course_settings> environment_course{};
+};
+
+// Faults are collected in `env`; the caller calls env.finish().
+config read_config(runtime::environment& env);
+
+} // namespace coursegate::web_gateway

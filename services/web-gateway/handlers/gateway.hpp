@@ -1,0 +1,26 @@
+// What the routes work with: made once in main, passed to every use.
+#pragma once
+
+#include "domain/course.hpp"
+
+#include "coursegate/base/keyring.hpp"
+#include "coursegate/base/secret.hpp"
+#include "coursegate/db/pool.hpp"
+
+#include <optional>
+
+namespace coursegate::web_gateway {
+
+class feed_reader;
+
+// Everything outlives the HTTP server.
+struct gateway
+{
+    db::pool& db;
+    const base::keyring& keys;
+    feed_reader& feed;
+    base::secret admin_token;                            // ADMIN_API_TOKEN
+    std::optional<course_settings> environment_course{}; // the course that STEPIK_COURSE_ID and the rest give
+};
+
+} // namespace coursegate::web_gateway

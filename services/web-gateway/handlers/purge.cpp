@@ -1,0 +1,36 @@
+#include "handlers/purge.hpp"
+
+#include "storage/feed.hpp"
+#include "storage/idempotency.hpp"
+#include "storage/orders.hpp"
+
+#include "coursegate/log/log.hpp"
+
+namespace coursegate::web_gateway {
+namespace {
+
+constexpr int slice_rows = 5000;
+
+async::task<void> purge_one(db::pool& db, std::string what, int (*forget)(db::transaction&, int))
+{
+    int total = 0;
+    int gone = slice_rows;
+    while (gone == slice_rows) {
+        auto body = [&](db::transaction& tx) { return forget(tx, slice_rows); };
+        gone = co_await db.transact(body);
+        total += gone;
+    }
+    if (total > 0)
+        log::info("old rows were removed", {{"what", what}, {"rows", total}});
+}
+
+} // namespace
+
+async::task<void> purge(db::pool& db)
+{
+    co_await purge_one(db, "feed", purge_feed);
+    co_await purge_one(db, "requests", purge_orders);
+    co_await purge_one(db, "idempotency_keys", purge_idempotency_keys);
+}
+
+} // namespace coursegate::web_gateway

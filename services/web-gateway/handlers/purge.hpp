@@ -1,0 +1,13 @@
+// The hourly tick that forgets what is past its time: events and requests after 30 days, idempotency keys
+// after 24 h.
+#pragma once
+
+#include "coursegate/async/task.hpp"
+#include "coursegate/db/pool.hpp"
+
+namespace coursegate::web_gateway {
+
+// In slices, each its own transaction, so that nobody waits for it. Any number of gateways may do it at once.
+async::task<void> purge(db::pool& db);
+
+} // namespace coursegate::web_gateway

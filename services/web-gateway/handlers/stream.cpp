@@ -1,0 +1,176 @@
+// GET /v1/grants/stream: the event log as server-sent events.
+//
+// A client first reads the table by itself from where it stopped (Last-Event-ID, ?since=) until it has caught
+// up, then follows the shared reader. Ids are places in the log, so a client that is cut, or whose gateway is
+// killed at any moment, resumes without a gap; it may see an event again only if the connection broke before
+// it noted the id.
+#include "domain/input.hpp"
+#include "domain/refused.hpp"
+#include "handlers/feed_reader.hpp"
+#include "handlers/reading.hpp"
+#include "handlers/uses.hpp"
+#include "storage/feed.hpp"
+
+#include "coursegate/http/sse.hpp"
+
+namespace coursegate::web_gateway {
+namespace {
+
+constexpr int page_rows = 500;
+constexpr std::chrono::seconds heartbeat{15};
+// A stream has to notice within a second that its reader or the server is going.
+constexpr std::chrono::milliseconds look_up{500};
+
+struct stream_wish
+{
+    feed_filter filter;
+    std::optional<feed_position> after{};
+    std::optional<base::time_point> since{};
+};
+
+std::set<std::string> types_of(const std::string& list)
+{
+    std::set<std::string> out;
+    for (std::size_t at = 0; at <= list.size();) {
+        const auto comma = std::min(list.find(',', at), list.size());
+        const auto type = list.substr(at, comma - at);
+        if (type.empty() || type.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != type.npos)
+            throw invalid("types", "Event types are written grant_issued,grant_failed.");
+        out.insert(type);
+        at = comma + 1;
+    }
+    return out;
+}
+
+stream_wish read_wish(const http::request& request)
+{
+    query_reader query(request);
+    stream_wish out;
+    out.filter.course_id = query.id("course");
+    if (const auto types = query.text("types"))
+        out.filter.types = types_of(*types);
+    if (const auto since = query.text("since"))
+        out.since = checked_time(*since, "since");
+    query.finish();
+    if (const auto last = request.headers.get("Last-Event-ID"); last && !last->empty()) {
+        const auto position = parse_feed_position(*last);
+        if (!position.has_value())
+            throw invalid("Last-Event-ID", "An event id of this stream is written xid.seq.");
+        out.after = *position;
+    }
+    return out;
+}
+
+std::string wire(const feed_item& item)
+{
+    http::sse_event e;
+    e.id = to_string(item.position);
+    e.event = item.type;
+    e.data = item.data;
+    return http::format_sse(e);
+}
+
+// Writes the rows of the table in (from, up_to] that the filter wants and moves `from` behind them. False:
+// the reader is gone.
+async::task<bool> send_from_table(gateway& g, http::stream_writer& out, const feed_filter& filter,
+    feed_position& from, std::optional<feed_position> up_to)
+{
+    while (out.is_open()) {
+        auto body = [&](db::transaction& tx) { return read_feed(tx, from, page_rows, up_to); };
+        const auto page = co_await g.db.transact(body);
+        std::string bytes;
+        for (const auto& row : page.rows) {
+            const auto item = make_item(row);
+            if (filter.wants(*item))
+                bytes += wire(*item);
+            from = row.position;
+        }
+        if (!bytes.empty() && !co_await out.write(bytes))
+            co_return false;
+        if (page.rows.size() < static_cast<std::size_t>(page_rows))
+            co_return true;
+    }
+    co_return false;
+}
+
+// Follows the live log from `from` until the client goes, is too slow, or the server stops.
+async::task<void> send_live(gateway& g, http::stream_writer& out, feed_filter filter, feed_position from)
+{
+    const auto executor = co_await async::this_executor();
+    const auto me = std::make_shared<feed_reader::follower>(executor, filter);
+    const auto reader_at = g.feed.attach(me, from);
+    struct leaving
+    {
+        gateway& g;
+        const std::shared_ptr<feed_reader::follower>& me;
+        ~leaving() { g.feed.detach(me); }
+    };
+    const leaving detach_at_end{g, me};
+
+    // What the shared reader had already handed to others while we caught up.
+    if (from < reader_at && !co_await send_from_table(g, out, filter, from, reader_at))
+        co_return;
+
+    auto last_write = std::chrono::steady_clock::now();
+    while (out.is_open() && !me->cut) {
+        std::string bytes;
+        while (!me->items.empty()) {
+            const auto item = me->items.front();
+            me->items.pop_front();
+            if (item->position <= from)
+                continue; // we had read further than the shared reader
+            from = item->position;
+            bytes += wire(*item);
+        }
+        const auto now = std::chrono::steady_clock::now();
+        if (bytes.empty() && now - last_write >= heartbeat)
+            bytes = http::sse_comment("alive");
+        if (!bytes.empty()) {
+            if (!co_await out.write(bytes))
+                co_return;
+            last_write = now;
+            continue;
+        }
+        co_await me->arrived.wait_for(look_up);
+    }
+}
+
+async::task<void> run_stream(
+    gateway& g, http::stream_writer& out, feed_filter filter, feed_position from, log::logger log)
+{
+    try {
+        // Says that the stream stands, and how soon to come back when it breaks.
+        if (!co_await out.write("retry: 1000\n: following the event log\n\n"))
+            co_return;
+        if (co_await send_from_table(g, out, filter, from, std::nullopt))
+            co_await send_live(g, out, filter, from);
+    }
+    catch (const base::dependency_down& e) {
+        // The stream ends and the client resumes where it stopped: nothing is lost by it.
+        log.warning("a stream ended because the database is not available", {{"detail", e.what()}});
+    }
+}
+
+} // namespace
+
+async::task<http::response> stream_route(gateway& g, call& c)
+{
+    const auto wish = read_wish(c.request);
+    auto body = [&](db::transaction& tx) {
+        if (wish.after)
+            return *wish.after;
+        return wish.since ? feed_position_at(tx, *wish.since) : feed_end(tx);
+    };
+    const auto from = co_await g.db.transact(body);
+
+    http::response out;
+    out.headers.set("Content-Type", "text/event-stream");
+    out.headers.set("X-Accel-Buffering", "no"); // a proxy that collects would make it anything but live
+    out.stream = [&g, filter = wish.filter, from, log = c.request.log](
+                     http::stream_writer& writer) -> async::task<void> {
+        co_await run_stream(g, writer, filter, from, log);
+    };
+    co_return out;
+}
+
+} // namespace coursegate::web_gateway

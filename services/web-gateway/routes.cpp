@@ -1,0 +1,58 @@
+// Start here. Every way in over HTTP, one line each: method, path, use. What goes in and comes out is
+// described in proto-schemas/http/openapi.yaml (a test compares the two lists); uses live in handlers/, one
+// file per subject.
+#include "routes.hpp"
+
+#include "handlers/uses.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace coursegate::web_gateway {
+namespace {
+
+async::task<http::response> healthz(http::request&)
+{
+    co_return http::response::json(200, nlohmann::json{{"status", "ok"}});
+}
+
+} // namespace
+
+std::vector<http::route> routes(gateway& g)
+{
+    const auto admin = [&g](use u) { return for_admin(g, u); };
+    return {
+        // People
+        {"POST", "/v1/users", admin(create_user_route)},
+        {"GET", "/v1/users", admin(list_users_route)},
+        {"GET", "/v1/users/{id}", admin(get_user_route)},
+        {"PATCH", "/v1/users/{id}", admin(change_user_route)},
+        {"POST", "/v1/users/{id}/rotate-code", admin(rotate_code_route)},
+
+        // Courses: what authors decide
+        {"GET", "/v1/courses", admin(list_courses_route)},
+        {"GET", "/v1/courses/{course_id}", admin(get_course_route)},
+        {"PUT", "/v1/courses/{course_id}", admin(put_course_route)},
+        {"PUT", "/v1/courses/{course_id}/subscriptions/{code}", admin(put_subscription_route)},
+        {"PUT", "/v1/courses/{course_id}/lessons/{lesson_id}/media", admin(put_lesson_media_route)},
+        {"POST", "/v1/courses/{course_id}/media", admin(put_many_media_route)},
+        {"PUT", "/v1/courses/{course_id}/rules", admin(put_rule_route)},
+        {"DELETE", "/v1/courses/{course_id}/rules", admin(remove_rule_route)},
+
+        // What other daemons are asked to do
+        {"POST", "/v1/grants", admin(grant_route)},
+        {"POST", "/v1/revokes", admin(revoke_route)},
+        {"POST", "/v1/syncs", admin(sync_route)},
+        {"POST", "/v1/courses/{course_id}/audits", admin(audit_route)},
+        {"GET", "/v1/requests/{request_id}", admin(get_request_route)},
+
+        // Looking
+        {"GET", "/v1/grants", admin(list_grants_route)},
+        {"GET", "/v1/grants/stream", admin(stream_route)},
+        {"GET", "/v1/why", admin(why_route)},
+
+        // Open to anybody
+        {"GET", "/healthz", healthz},
+    };
+}
+
+} // namespace coursegate::web_gateway

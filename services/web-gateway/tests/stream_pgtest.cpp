@@ -1,0 +1,315 @@
+#include "running_gateway.hpp"
+#include "sse_client.hpp"
+
+#include "handlers/on_event.hpp"
+
+#include "coursegate/async/gate.hpp"
+#include "coursegate/events/grant_failed.hpp"
+#include "coursegate/events/lesson_passed.hpp"
+
+using namespace coursegate;
+using namespace coursegate::web_gateway;
+using namespace coursegate::web_gateway::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string with_token = std::string("Authorization: Bearer ") + token + "\r\n";
+
+events::envelope passed(std::int64_t course, std::int64_t lesson)
+{
+    events::lesson_passed e;
+    e.course_id = course;
+    e.stepik_user_id = 900;
+    e.lesson_id = lesson;
+    e.passed_before = e.seen_at = base::now();
+    return events::wrap("stepik-sync", e);
+}
+
+// Appends to the log the way the daemon does.
+async::task<void> append(running_gateway& g, events::envelope e)
+{
+    std::vector<feed_record> records;
+    records.push_back(record_of(e));
+    auto body = [&](db::transaction& tx) { append_to_feed(tx, records); };
+    co_await g.db().transact(body);
+}
+
+// A transaction of another process that has appended and not committed yet.
+struct late_writer
+{
+    explicit late_writer(running_gateway& g) : session(g.database().settings_as("web-gateway")) {}
+
+    void begin(std::int64_t lesson)
+    {
+        const auto e = passed(5, lesson);
+        session.execute_plain(
+            "BEGIN; INSERT INTO accounts.feed (event_id, event, type, course_id) VALUES ('" +
+            base::to_string(e.id) + "', '" + e.to_body() + "', 'lesson_passed', 5)");
+    }
+    void commit() { session.execute_plain("NOTIFY feed; COMMIT"); }
+
+    db::session session;
+};
+
+std::int64_t lesson_of(const std::optional<http::sse_event>& e)
+{
+    if (!e)
+        return -1;
+    return nlohmann::json::parse(e->data).value("lesson_id", std::int64_t{0});
+}
+
+} // namespace
+
+TEST_CASE("a stream shows what happens from now on, with id, type and data")
+{
+    running_gateway g;
+    auto watch = [&]() -> async::task<void> {
+        co_await append(g, passed(5, 1)); // before anybody looks
+        sse_client stream(g.loop().get_executor(), g.port());
+        CHECK(co_await stream.open("/v1/grants/stream", with_token) == "HTTP/1.1 200 OK");
+        CHECK(stream.head().find("text/event-stream") != std::string::npos);
+        CHECK(stream.head().find("Cache-Control: no-store") != std::string::npos);
+        const bool follows =
+            co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+        CHECK(follows);
+        const auto e = passed(5, 2);
+        const auto began = std::chrono::steady_clock::now();
+        co_await append(g, e);
+        const auto seen = co_await stream.next(5s);
+        REQUIRE(seen);
+        CHECK(std::chrono::steady_clock::now() - began < 900ms); // woken, not polled
+        CHECK(seen->event == "lesson_passed");
+        CHECK(parse_feed_position(seen->id).has_value());
+        const auto data = nlohmann::json::parse(seen->data);
+        CHECK(data["lesson_id"] == 2);
+        CHECK(data["course_id"] == 5);
+        CHECK(data["event_id"] == base::to_string(e.id));
+        CHECK(data["type"] == "lesson_passed");
+        CHECK(data["time"] == base::to_iso8601(e.time));
+        stream.close();
+        const bool left = co_await testkit::eventually_async(5s, [&] { return g.feed().followers() == 0; });
+        CHECK(left);
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a stream resumes after the last event that was seen, with nothing left out")
+{
+    running_gateway g;
+    auto watch = [&]() -> async::task<void> {
+        std::string last;
+        {
+            sse_client stream(g.loop().get_executor(), g.port());
+            co_await stream.open("/v1/grants/stream", with_token);
+            co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+            co_await append(g, passed(5, 1));
+            co_await append(g, passed(5, 2));
+            const auto first = co_await stream.next(5s);
+            CHECK(lesson_of(first) == 1);
+            last = first->id;
+            stream.close();
+        }
+        for (int lesson = 3; lesson < 700; ++lesson) // more than a page of the table
+            co_await append(g, passed(5, lesson));
+        sse_client stream(g.loop().get_executor(), g.port());
+        co_await stream.open("/v1/grants/stream", with_token + "Last-Event-ID: " + last + "\r\n");
+        co_await testkit::eventually_async(5s, [&] { return g.feed().followers() == 1; });
+        co_await append(g, passed(5, 700));
+        for (int lesson = 2; lesson <= 700; ++lesson) {
+            const auto e = co_await stream.next(5s);
+            REQUIRE(lesson_of(e) == lesson);
+        }
+        const auto nothing_more = co_await stream.next(100ms);
+        CHECK_FALSE(nothing_more);
+        stream.close();
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a transaction that commits late is not stepped over")
+{
+    running_gateway g;
+    late_writer late(g);
+    auto watch = [&]() -> async::task<void> {
+        sse_client early(g.loop().get_executor(), g.port());
+        co_await early.open("/v1/grants/stream", with_token);
+        co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+        late.begin(1);                    // took its place in the log first
+        co_await append(g, passed(5, 2)); // was committed first
+        const auto too_soon = co_await early.next(300ms);
+        CHECK_FALSE(too_soon); // a reader that showed 2 now would never show 1
+        late.commit();
+        auto e = co_await early.next(5s);
+        CHECK(lesson_of(e) == 1);
+        const auto first_id = e->id;
+        e = co_await early.next(5s);
+        CHECK(lesson_of(e) == 2);
+
+        // Who comes later and asks for all of it sees the same in the same order.
+        sse_client resumed(g.loop().get_executor(), g.port());
+        co_await resumed.open("/v1/grants/stream", with_token + "Last-Event-ID: 0.0\r\n");
+        e = co_await resumed.next(5s);
+        CHECK(e->id == first_id);
+        e = co_await resumed.next(5s);
+        CHECK(lesson_of(e) == 2);
+        early.close();
+        resumed.close();
+    };
+    g.run(watch);
+}
+
+TEST_CASE("streams at different places each see everything once and in order")
+{
+    running_gateway g;
+    auto watch = [&]() -> async::task<void> {
+        for (int lesson = 1; lesson <= 20; ++lesson)
+            co_await append(g, passed(5, lesson));
+        std::vector<std::unique_ptr<sse_client>> streams;
+        for (int i = 0; i < 3; ++i) {
+            // Some join while others are already following, and events go on meanwhile.
+            streams.push_back(std::make_unique<sse_client>(g.loop().get_executor(), g.port()));
+            co_await streams.back()->open("/v1/grants/stream", with_token + "Last-Event-ID: 0.0\r\n");
+            co_await append(g, passed(5, 21 + i));
+        }
+        for (const auto& s : streams) {
+            for (int lesson = 1; lesson <= 23; ++lesson) {
+                const auto e = co_await s->next(5s);
+                CHECK(lesson_of(e) == lesson);
+            }
+            const auto nothing_more = co_await s->next(100ms);
+            CHECK_FALSE(nothing_more);
+            s->close();
+        }
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a stream shows only the course and the types it was asked for")
+{
+    running_gateway g;
+    auto watch = [&]() -> async::task<void> {
+        sse_client one_course(g.loop().get_executor(), g.port());
+        co_await one_course.open("/v1/grants/stream?course=6", with_token);
+        sse_client one_type(g.loop().get_executor(), g.port());
+        co_await one_type.open("/v1/grants/stream?types=grant_failed,grant_issued", with_token);
+        co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 2; });
+        co_await append(g, passed(5, 1));
+        co_await append(g, passed(6, 2));
+        events::grant_failed failed;
+        failed.grant_id = failed.user_id = base::new_uuid();
+        failed.course_id = 5;
+        failed.lesson_id = 3;
+        failed.subscription_code = "SBX1";
+        failed.reason = "no";
+        failed.failed_at = base::now();
+        const auto envelope = events::wrap("boomstream-grant", failed);
+        co_await append(g, envelope);
+        const auto a = co_await one_course.next(5s);
+        CHECK(lesson_of(a) == 2);
+        const auto b = co_await one_type.next(5s);
+        CHECK(lesson_of(b) == 3);
+        CHECK(b->event == "grant_failed");
+        const auto none = co_await one_course.next(100ms);
+        CHECK_FALSE(none);
+        one_course.close();
+        one_type.close();
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a stream starts at a time of the past when asked to")
+{
+    running_gateway g;
+    auto watch = [&]() -> async::task<void> {
+        co_await append(g, passed(5, 1));
+        co_await append(g, passed(5, 2));
+        g.sql("UPDATE accounts.feed SET recorded_at = '2026-01-01' WHERE lesson_id = 1;"
+              "UPDATE accounts.feed SET recorded_at = '2026-01-03' WHERE lesson_id = 2");
+        sse_client stream(g.loop().get_executor(), g.port());
+        co_await stream.open("/v1/grants/stream?since=2026-01-02T00:00:00Z", with_token);
+        const auto e = co_await stream.next(5s);
+        CHECK(lesson_of(e) == 2);
+        stream.close();
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a reader that is too slow is cut and resumes where it was")
+{
+    running_gateway g;
+    auto watch = [&]() -> async::task<void> {
+        const auto executor = g.loop().get_executor();
+        const auto slow = std::make_shared<feed_reader::follower>(executor, feed_filter{});
+        auto end = [&](db::transaction& tx) { return feed_end(tx); };
+        const auto from = co_await g.db().transact(end);
+        g.feed().attach(slow, from);
+        std::vector<feed_record> many;
+        for (std::size_t i = 0; i <= feed_reader::most_buffered; ++i)
+            many.push_back(record_of(passed(5, 1)));
+        auto write = [&](db::transaction& tx) { append_to_feed(tx, many); };
+        co_await g.db().transact(write);
+        const bool cut = co_await testkit::eventually_async(10s, [&] { return slow->cut; });
+        CHECK(cut);
+        CHECK(slow->items.empty()); // its memory is free at once
+        g.feed().detach(slow);
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a stream goes on after the database was away")
+{
+    running_gateway g;
+    auto watch = [&]() -> async::task<void> {
+        sse_client stream(g.loop().get_executor(), g.port());
+        co_await stream.open("/v1/grants/stream", with_token);
+        co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+        g.one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '" +
+              slices::find("web-gateway").role() + "' AND datname = current_database()");
+        std::exception_ptr failure;
+        try {
+            co_await append(g, passed(5, 1));
+        }
+        catch (const base::dependency_down&) {
+            failure = std::current_exception();
+        }
+        if (failure)
+            co_await append(g, passed(5, 1));
+        const auto e = co_await stream.next(10s);
+        CHECK(lesson_of(e) == 1);
+        stream.close();
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a stopping server ends its streams within seconds")
+{
+    std::unique_ptr<sse_client> stream;
+    auto began = std::chrono::steady_clock::now();
+    {
+        running_gateway g;
+        auto watch = [&]() -> async::task<void> {
+            stream = std::make_unique<sse_client>(g.loop().get_executor(), g.port());
+            co_await stream->open("/v1/grants/stream", with_token);
+            co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+        };
+        g.run(watch);
+        began = std::chrono::steady_clock::now();
+        g.stop();
+        CHECK(std::chrono::steady_clock::now() - began < 5s);
+        CHECK(g.feed().followers() == 0);
+        stream.reset(); // before the loop it lives on
+    }
+}
+
+TEST_CASE("a bad wish for a stream is refused by name")
+{
+    running_gateway g;
+    CHECK(g.call("GET", "/v1/grants/stream?course=x").refusal() == "400 invalid_value course");
+    CHECK(g.call("GET", "/v1/grants/stream?types=Grant!").refusal() == "400 invalid_value types");
+    CHECK(g.call("GET", "/v1/grants/stream?types=a,,b").refusal() == "400 invalid_value types");
+    CHECK(g.call("GET", "/v1/grants/stream?since=today").refusal() == "400 invalid_value since");
+    CHECK(g.call("GET", "/v1/grants/stream?until=1").refusal() == "400 unknown_field until");
+    CHECK(g.call("GET", "/v1/grants/stream", nullptr, {{"Last-Event-ID", "7"}}).refusal() ==
+          "400 invalid_value Last-Event-ID");
+}

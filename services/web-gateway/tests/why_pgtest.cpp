@@ -1,0 +1,197 @@
+#include "running_gateway.hpp"
+
+using namespace coursegate;
+using namespace coursegate::web_gateway;
+using namespace coursegate::web_gateway::tests;
+
+namespace {
+
+// Course 5 with a video on lesson 501, and Anna who solved one task of three.
+struct school
+{
+    running_gateway g;
+    std::string anna;
+
+    school()
+    {
+        g.add_course();
+        anna = g.add_user("anna@example.org", 900);
+        const nlohmann::json part{{"part", 1}, {"boom_media", "AAAAAAAA"}, {"subscription_code", "SBX1"}};
+        nlohmann::json body;
+        body["parts"].push_back(part);
+        REQUIRE(g.call("PUT", "/v1/courses/5/lessons/501/media", body).status == 200);
+        g.sql("INSERT INTO fixture.v_enrolments VALUES (5, 900, '2026-01-01', '2026-01-05', '2026-01-06', "
+              "'2026-01-01', true);"
+              "INSERT INTO fixture.v_lesson_state VALUES (5, 900, 501, false, 1, 3, '{7001,7002}', NULL, "
+              "NULL, NULL, false);"
+              "INSERT INTO fixture.v_provider_health VALUES (5, true, NULL, now(), 'closed', 5, 0, 0);");
+    }
+
+    nlohmann::json why(const std::string& query)
+    {
+        const auto reply = g.call("GET", "/v1/why?" + query);
+        REQUIRE(reply.status == 200);
+        return reply.body;
+    }
+
+    void grant(
+        const std::string& state, const std::string& more_columns = "", const std::string& more_values = "")
+    {
+        g.sql("DELETE FROM fixture.v_grants; INSERT INTO fixture.v_grants (grant_id, user_id, course_id, "
+              "lesson_id,"
+              " subscription_code, boom_media, state, cause, lane, attempts, wanted_at, asked_at" +
+              more_columns + ") VALUES (gen_random_uuid(), '" + anna + "', 5, 501, 'SBX1', 'AAAAAAAA', '" +
+              state + "', 'on_pass', 'fresh', 2, '2026-01-07', '2026-01-07 00:00:01'" + more_values + ")");
+    }
+};
+
+} // namespace
+
+TEST_CASE("the trail says the rule, the missing steps, when Stepik was read, and what to do")
+{
+    school s;
+    const auto w = s.why("user=ANNA@example.org&lesson=501&lang=en");
+    CHECK(w["open"] == false);
+    CHECK(w["stage"] == "steps_missing");
+    CHECK(w["user"]["user_id"] == s.anna);
+    CHECK(w["course"]["course_id"] == 5); // the only one with this lesson
+    CHECK(w["lesson"]["title"] == "Hello");
+    CHECK(w["lesson"]["module_title"] == "Basics");
+    const auto& t = w["trail"];
+    CHECK(t["rule"] == nlohmann::json{{"rule", "on_pass"}, {"scope", "default"}, {"scope_id", nullptr}});
+    CHECK(t["progress"]["enrolled"] == true);
+    CHECK(t["progress"]["steps_passed"] == 1);
+    CHECK(t["progress"]["steps_total"] == 3);
+    REQUIRE(t["progress"]["missing_steps"].size() == 2);
+    CHECK(t["progress"]["missing_steps"][0]["step_id"] == 7001);
+    CHECK(t["progress"]["missing_steps"][0]["link"] == "https://stepik.org/lesson/501");
+    CHECK(t["stepik"]["last_read_at"] == "2026-01-06T00:00:00.000000Z");
+    CHECK(t["stepik"]["last_viewed"] == "2026-01-05T00:00:00.000000Z");
+    CHECK(t["media"][0]["subscription_code"] == "SBX1");
+    CHECK(t["grants"].empty());
+    CHECK(w["student"]["sentence"] == "The video opens when all tasks of “Hello” are solved: 1 of 3 so far.");
+    CHECK(w["student"]["link"] == "https://stepik.org/lesson/501");
+    CHECK(w["ops"]["queues"].size() == 2);
+}
+
+TEST_CASE("the trail follows a grant through its states")
+{
+    school s;
+    const auto why = [&] { return s.why("user=" + s.anna + "&course=5&lesson=501&lang=en"); };
+    s.g.sql("UPDATE fixture.v_lesson_state SET passed = true, steps_passed = 3, missing_steps = '{}',"
+            " passed_after = '2026-01-06', passed_before = '2026-01-07', seen_at = '2026-01-07'");
+    CHECK(why()["stage"] == "being_decided");
+    s.grant("wanted");
+    CHECK(why()["stage"] == "wanted");
+    s.g.sql("UPDATE fixture.v_provider_health SET ok = false, problem = 'The key is not accepted.'");
+    CHECK(why()["student"]["sentence"].get<std::string>().find("does not answer") != std::string::npos);
+    CHECK(why()["ops"]["provider_problems"][0] == "The key is not accepted.");
+    s.grant("asked");
+    CHECK(why()["stage"] == "asked");
+    CHECK(why()["trail"]["grants"][0]["asked_at"] == "2026-01-07T00:00:01.000000Z");
+    s.grant("failed", ", provider_reason, next_try_at", ", 'Buyer limit reached', now() + interval '90 s'");
+    auto w = why();
+    CHECK(w["stage"] == "retrying");
+    CHECK(w["trail"]["grants"][0]["provider_reason"] == "Buyer limit reached");
+    CHECK(w["trail"]["grants"][0]["next_try_at"].is_string());
+    CHECK(w["student"]["sentence"].get<std::string>().find("in 2 min") != std::string::npos);
+    s.grant("failed", ", provider_reason", ", 'No such subscription'");
+    CHECK(why()["stage"] == "needs_author");
+    s.grant("confirmed", ", confirmed_at", ", '2026-01-07 00:00:02'");
+    w = why();
+    CHECK(w["stage"] == "open");
+    CHECK(w["open"] == true);
+    s.grant("revoked", ", revoked_by, revoke_reason, revoked_at", ", 'olga', 'refund', now()");
+    w = why();
+    CHECK(w["stage"] == "revoked");
+    CHECK(w["student"]["sentence"] == "Access to the video of “Hello” was closed by olga: refund");
+}
+
+TEST_CASE("what boomstream-grant decided and what was sent is in the trail")
+{
+    school s;
+    s.g.sql("INSERT INTO fixture.v_lesson_decision VALUES ('" + s.anna +
+            "', 5, 501, false, 'not_passed', 'Opens when …', now())");
+    s.g.sql("INSERT INTO accounts.feed (event_id, event, type, course_id, lesson_id, stepik_user_id, "
+            "user_id) VALUES"
+            " ('018f3c6e-0000-7000-8000-000000000001', '{}', 'student_enrolled', 5, NULL, 900, NULL),"
+            " ('018f3c6e-0000-7000-8000-000000000002', '{}', 'lesson_passed', 5, 502, 900, NULL),"
+            " ('018f3c6e-0000-7000-8000-000000000003', '{}', 'lesson_passed', 5, 501, 901, NULL),"
+            " ('018f3c6e-0000-7000-8000-000000000004', '{}', 'account_linked', NULL, NULL, NULL, '" +
+            s.anna + "')");
+    const auto w = s.why("user=" + s.anna + "&lesson=501");
+    CHECK(w["trail"]["decision"]["reason"] == "not_passed");
+    REQUIRE(w["ops"]["events"].size() == 2); // not of another lesson, not of another student
+    CHECK(w["ops"]["events"][0]["type"] == "account_linked");
+    CHECK(w["ops"]["events"][1]["event_id"] == "018f3c6e-0000-7000-8000-000000000001");
+}
+
+TEST_CASE("a student without an account has a trail too")
+{
+    school s;
+    s.g.sql("INSERT INTO fixture.v_enrolments VALUES (5, 901, '2026-01-01', NULL, now(), now(), true)");
+    const auto w = s.why("stepik_user=901&lesson=501&lang=ru");
+    CHECK(w["stage"] == "no_account");
+    CHECK(w["user"]["user_id"].is_null());
+    CHECK(w["user"]["stepik_user_id"] == 901);
+    CHECK(w["trail"]["progress"]["enrolled"] == true);
+    // Whoever has an account is known by either id.
+    CHECK(s.why("stepik_user=900&lesson=501")["user"]["email"] == "anna@example.org");
+}
+
+TEST_CASE("what is wrong with the connection is told to ops and not blamed on the student")
+{
+    school s;
+    s.g.sql("UPDATE fixture.v_course_health SET ok = false, problems = '{\"The Stepik secret is wrong.\"}'");
+    const auto w = s.why("user=" + s.anna + "&lesson=501&lang=en");
+    CHECK(w["stage"] == "stepik_unreadable");
+    CHECK(w["ops"]["course_problems"][0] == "The Stepik secret is wrong.");
+    CHECK(w["student"]["sentence"].get<std::string>().find("can't be read") != std::string::npos);
+}
+
+TEST_CASE("the words come in the language that was asked for, else the caller's, else the student's")
+{
+    school s;
+    const auto target = "/v1/why?lesson=501&user=" + s.anna;
+    const auto language = [&](const std::string& more, const char* accept) {
+        std::vector<std::pair<std::string, std::string>> headers;
+        if (accept != nullptr)
+            headers.emplace_back("Accept-Language", accept);
+        return s.g.call("GET", target + more, nullptr, headers)
+            .body["student"]["language"]
+            .get<std::string>();
+    };
+    CHECK(language("", nullptr) == "ru");
+    CHECK(language("", "de, uk;q=0.5") == "uk");
+    CHECK(language("&lang=en", "uk") == "en");
+    REQUIRE(s.g.call("PATCH", "/v1/users/" + s.anna, {{"locale", "uk"}}).status == 200);
+    CHECK(language("", "de") == "uk");
+}
+
+TEST_CASE("a question that can't be answered is refused by name")
+{
+    school s;
+    auto& g = s.g;
+    const auto refusal = [&](const std::string& query) {
+        return g.call("GET", "/v1/why?" + query).refusal();
+    };
+    const auto user = "user=" + s.anna;
+    CHECK(refusal(user) == "400 missing_field lesson");
+    CHECK(refusal("lesson=501") == "400 missing_field user");
+    CHECK(refusal(user + "&stepik_user=900&lesson=501") == "400 invalid_value stepik_user");
+    CHECK(refusal(user + "&lesson=0") == "400 invalid_value lesson");
+    CHECK(refusal(user + "&lesson=501&lang=de") == "400 invalid_value lang");
+    CHECK(refusal(user + "&lesson=999") == "404 lesson_not_found lesson");
+    CHECK(refusal(user + "&lesson=999&course=5") == "404 lesson_not_found lesson");
+    CHECK(refusal(user + "&lesson=501&course=6") == "404 course_not_found course");
+    CHECK(refusal("user=nobody@example.org&lesson=501") == "404 user_not_found user");
+    CHECK(refusal("user=anna&lesson=501") == "400 invalid_value user");
+    CHECK(refusal(user + "&lesson=501&why=1") == "400 unknown_field why");
+
+    g.add_course(6); // the same lessons in another course
+    const auto both = g.call("GET", "/v1/why?lesson=501&" + user);
+    CHECK(both.refusal() == "409 course_ambiguous course");
+    CHECK(both.body["message"].get<std::string>().find("5, 6") != std::string::npos);
+    g.call("PUT", "/v1/courses/7", {{"stepik_client_id", "a"}, {"stepik_client_secret", "b"}});
+    CHECK(refusal(user + "&lesson=501&course=7") == "409 structure_unknown course");
+}
