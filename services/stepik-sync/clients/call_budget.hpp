@@ -1,0 +1,48 @@
+// The budget of calls to Stepik, as the client sees it. storage/api_budget implements it over the database,
+// shared by all instances.
+#pragma once
+
+#include "coursegate/async/task.hpp"
+
+#include <chrono>
+#include <memory>
+
+namespace coursegate::stepik_sync {
+
+enum class lane
+{
+    sweep,
+    urgent, // a person waits: goes ahead of every sweep
+};
+
+// The right to one call in flight, given back when it goes. Held until the answer is dealt with, so that
+// there are never more answers in memory than calls allowed at once.
+class call_permit
+{
+public:
+    call_permit() = default;
+    explicit call_permit(std::shared_ptr<void> hold) : hold_(std::move(hold)) {}
+    call_permit(call_permit&&) = default;
+    call_permit& operator=(call_permit&&) = default;
+    call_permit(const call_permit&) = delete;
+
+    void give_back() { hold_.reset(); }
+
+private:
+    std::shared_ptr<void> hold_;
+};
+
+class call_budget
+{
+public:
+    virtual ~call_budget() = default;
+
+    // Returns when the call may start. Throws base::dependency_down when the database is gone or the daemon
+    // stops.
+    virtual async::task<call_permit> enter(lane l) = 0;
+
+    // Stepik wants quiet: nobody starts a call for this long, on any instance.
+    virtual async::task<void> pause(std::chrono::milliseconds d) = 0;
+};
+
+} // namespace coursegate::stepik_sync
