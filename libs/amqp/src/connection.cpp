@@ -288,8 +288,9 @@ void connection::open_socket(const broker_address& to, const settings& s)
     set_option(socket_fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds);
     set_option(socket_fd, IPPROTO_TCP, TCP_KEEPCNT, 2);
     // A publish that found the socket's buffer full waits inside the library without a limit of its own; this
-    // one ends it when the other side takes nothing for two heartbeats.
-    set_option(socket_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 2 * seconds * 1000);
+    // one ends it when the other side takes nothing for so long.
+    const auto taken_within = std::max<std::chrono::milliseconds>(s.confirm_deadline, s.heartbeat);
+    set_option(socket_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(taken_within.count()));
 }
 
 void connection::log_in(const broker_address& to, const settings& s, const std::string& role)

@@ -18,6 +18,11 @@ using steady = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds sample_interval{15};
 
+metrics::gauge& ready_gauge(const std::string& queue)
+{
+    return metrics::get_gauge("coursegate_queue_ready", "Messages ready in a queue", {{"queue", queue}});
+}
+
 std::string header_of(const message& m, const char* name)
 {
     const auto at = m.props.headers.find(name);
@@ -27,8 +32,8 @@ std::string header_of(const message& m, const char* name)
 } // namespace
 
 source::source(queue q, const std::string& prefix)
-    : wanted(std::move(q)), full(full_name(prefix, wanted.name)), tag(wanted.name),
-      ready(metrics::get_gauge("coursegate_queue_ready", "Messages ready in a queue", {{"queue", full}})),
+    : wanted(std::move(q)), full(full_name(prefix, wanted.name)), tag(wanted.name), ready(ready_gauge(full)),
+      parked(ready_gauge(dead_queue(full))),
       redelivered(metrics::get_counter("coursegate_redeliveries_total",
           "Messages that RabbitMQ may have delivered before", {{"queue", full}})),
       redeclare_({std::chrono::milliseconds(200), std::chrono::milliseconds(5'000)})
@@ -47,7 +52,8 @@ steady::duration source::silence() const
 intake::intake(async::executor ex, settings s, topology t, const std::vector<std::string>& names,
     std::function<void(std::vector<item_ptr>)> deliver, std::function<void()> lost)
     : worker(std::move(ex), std::move(s), "consumer"), wanted_(std::move(t)), deliver_(std::move(deliver)),
-      lost_(std::move(lost)), cancelled_(executor())
+      lost_(std::move(lost)), cancelled_(executor()),
+      unheard_(ready_gauge(unheard_exchange(configuration().prefix)))
 {
     for (const auto& name : names) {
         const auto at = std::find_if(
@@ -195,9 +201,15 @@ void intake::sample(connection& c)
     if (steady::now() < next_sample_)
         return;
     next_sample_ = steady::now() + sample_interval;
-    for (auto& s : sources_)
-        if (const auto ready = c.ready(s->full))
-            s->ready.set(static_cast<double>(*ready));
+    const auto look_at = [&](const std::string& name, metrics::gauge& gauge) {
+        if (const auto ready = c.ready(name))
+            gauge.set(static_cast<double>(*ready));
+    };
+    for (auto& s : sources_) {
+        look_at(s->full, s->ready);
+        look_at(dead_queue(s->full), s->parked);
+    }
+    look_at(unheard_exchange(configuration().prefix), unheard_);
 }
 
 void intake::settle_all(connection& c, std::uint64_t mine)
@@ -212,6 +224,8 @@ void intake::settle_all(connection& c, std::uint64_t mine)
         if (s.generation == mine)
             open_.settle(s.tag, s.requeue);
     const auto commands = open_.commands();
+    if (!commands.empty())
+        progressed();
     const bool many = commands.size() > 1;
     if (many)
         c.cork(true);

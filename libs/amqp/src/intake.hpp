@@ -24,6 +24,7 @@ struct source
     const std::string full; // with prefix
     const std::string tag;  // consumer tag
     metrics::gauge& ready;
+    metrics::gauge& parked; // ready in the dead queue
     metrics::counter& redelivered;
 
     void touch(); // a message or a fresh probe came through; any thread
@@ -106,6 +107,7 @@ private:
     std::atomic<std::uint64_t> generation_{0}; // one more with each connection, and with each loss of one
     std::atomic<bool> cancel_wanted_{false};
     async::signal cancelled_;
+    metrics::gauge& unheard_;
 
     mutable std::mutex mutex_; // settlements_, redeclare_wanted_, last_work_
     std::vector<settlement> settlements_;

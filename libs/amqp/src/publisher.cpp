@@ -227,13 +227,16 @@ struct publisher::impl final : worker, incoming
     void on_confirm(std::uint64_t tag, bool multiple, bool accepted) override
     {
         careful = false;
+        progressed();
+        {
+            const std::lock_guard lock(mutex);
+            last_confirm = base::now();
+        }
         const auto now = steady::now();
         outstanding.settle(tag, multiple, [&](item& i) {
             confirm_seconds.observe(now - i.since);
             finish(i, accepted && !i.returned ? events::delivery::confirmed : events::delivery::refused);
         });
-        const std::lock_guard lock(mutex);
-        last_confirm = base::now();
     }
 
     // Carries no tag, but comes before its confirm.

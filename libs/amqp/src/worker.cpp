@@ -115,7 +115,6 @@ worker::status worker::current() const
 
 void worker::ready()
 {
-    backoff_.reset();
     connected_.set(1);
     {
         const std::lock_guard lock(mutex_);

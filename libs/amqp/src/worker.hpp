@@ -60,6 +60,9 @@ protected:
     // and once at the end.
     virtual void without_connection(bool at_the_end) = 0;
 
+    // The broker has confirmed or taken something: only now is a connection worth the next one's short
+    // backoff. One that is closed again and again right after its beginning must not be tried in a circle.
+    void progressed() { backoff_.reset(); }
     void ready(); // serve() has declared, consumes, may publish
     void set_blocked(bool blocked, const std::string& reason);
     bool stopping() const { return stopping_; }

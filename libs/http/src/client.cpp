@@ -233,48 +233,31 @@ async::task<std::shared_ptr<transport>> client::impl::connect(
         const auto share = now + (end - now) / static_cast<long>(addresses.size() - i);
         tcp::socket socket(executor);
         error_code ec;
-        bool has_cut = false;
         {
-            const auto dog = std::make_shared<watchdog>(executor, [&] {
-                has_cut = true;
+            time_limit limit(executor, share, [&socket] {
                 error_code ignored;
                 socket.close(ignored);
             });
-            dog->set(share);
-            struct closer
-            {
-                watchdog& dog;
-                ~closer() { dog.close(); }
-            } close_dog{*dog};
             co_await socket.async_connect(addresses[i], asio::redirect_error(asio::use_awaitable, ec));
-        }
-        if (ec == asio::error::operation_aborted && !has_cut)
-            throw boost::system::system_error(ec);
-        if (ec || has_cut) {
-            why = has_cut ? "no connection in time" : "no connection: " + ec.message();
-            continue;
+            if (ec == asio::error::operation_aborted && !limit.has_cut())
+                throw boost::system::system_error(ec);
+            if (ec || limit.has_cut()) {
+                why = limit.has_cut() ? "no connection in time" : "no connection: " + ec.message();
+                continue;
+            }
         }
         socket.set_option(tcp::no_delay(true), ec);
         socket.non_blocking(true, ec);
         const auto t =
             h->where().is_tls ? tls->wrap(std::move(socket), h->where().host) : make_plain(std::move(socket));
-        has_cut = false;
-        {
-            const auto dog = std::make_shared<watchdog>(executor, [&has_cut, t] {
-                has_cut = true;
-                t->close();
-            });
-            dog->set(end);
-            struct closer
-            {
-                watchdog& dog;
-                ~closer() { dog.close(); }
-            } close_dog{*dog};
-            why = co_await t->open();
-        }
-        if (why.empty() && !has_cut)
+        time_limit limit(executor, end, [t] { t->close(); });
+        why = co_await t->open();
+        if (why.empty() && !limit.has_cut())
             co_return t;
-        if (has_cut)
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none)
+            throw boost::system::system_error(asio::error::operation_aborted);
+        if (limit.has_cut())
             why = "TLS: no handshake in time";
         t->close();
     }

@@ -234,7 +234,8 @@ async::task<void> connection::serve()
 {
     while (!last_) {
         const auto x = std::make_shared<exchange>(core_->executor);
-        if (!co_await read(*x))
+        const bool has_request = co_await read(*x);
+        if (!has_request)
             break;
         if (!x->refusal)
             co_await handle(x);
@@ -246,7 +247,7 @@ async::task<void> connection::serve()
         else
             kept = co_await answer(*x, x->reply);
         if (!kept) {
-            co_await linger();
+            co_await linger(x->parser->is_done());
             break;
         }
     }
@@ -322,7 +323,7 @@ async::task<bool> connection::read(exchange& x)
                 {
                     std::size_t written = 0;
                     const pieces what = {piece("HTTP/1.1 100 Continue\r\n\r\n"), {}, {}};
-                    if (co_await write_all(socket_, what, written))
+                    if (const auto failed = co_await write_all(socket_, what, written); failed)
                         co_return false;
                 }
             }
@@ -610,21 +611,28 @@ void connection::record(const exchange& x, int status, std::size_t bytes)
 
 async::task<bool> connection::answer(exchange& x, response& r)
 {
-    if (last_)
+    error_code ignored;
+    if (last_ || r.abort != abort_kind::none)
         x.keep_alive = false;
+    if (r.abort == abort_kind::before_head) {
+        record(x, r.status, 0);
+        socket_.close(ignored);
+        co_return false;
+    }
     phase_ = phase::writing;
     timed_out_ = false;
     watchdog_->set(core_->settings.write_deadline);
     const bool bodiless = x.request.method == "HEAD" || has_no_body(r.status);
-    const auto top = head(x, r, false);
-    const pieces what = {piece(top), piece(bodiless ? std::string_view{} : std::string_view(r.body)), {}};
+    const auto top = head(x, r, false); // counts the whole body, also where only half of it follows
+    std::string_view body = bodiless ? std::string_view{} : std::string_view(r.body);
+    if (r.abort == abort_kind::truncated)
+        body = body.substr(0, body.size() / 2);
+    const pieces what = {piece(top), piece(body), {}};
     std::size_t written = 0;
     const auto ec = co_await write_all(socket_, what, written);
     record(x, r.status, written > top.size() ? written - top.size() : 0);
-    if (ec) {
-        error_code ignored;
+    if (ec || r.abort == abort_kind::truncated)
         socket_.close(ignored);
-    }
     co_return !ec && x.keep_alive;
 }
 
@@ -636,11 +644,16 @@ async::task<void> connection::answer_stream(std::shared_ptr<exchange> x)
     const auto top = head(*x, x->reply, true);
     const pieces what = {piece(top), {}, {}};
     std::size_t written = 0;
-    if (co_await write_all(socket_, what, written)) {
+    const auto head_failed = co_await write_all(socket_, what, written);
+    if (head_failed) {
         record(*x, x->reply.status, 0);
         co_return;
     }
 
+    // Thousands of streams may stay open: what they don't need goes. The connection ends with the stream, so
+    // nothing that was sent after the request counts.
+    buffer_.clear();
+    buffer_.shrink_to_fit();
     phase_ = phase::handling;
     watchdog_->rest();
     const bool is_chunked = x->parser->version == 11;
@@ -676,7 +689,8 @@ async::task<void> connection::answer_stream(std::shared_ptr<exchange> x)
         phase_ = phase::writing;
         watchdog_->set(core_->settings.write_deadline);
         const pieces ending = {piece("0\r\n\r\n"), {}, {}};
-        if (co_await write_all(socket_, ending, written))
+        const auto ending_failed = co_await write_all(socket_, ending, written);
+        if (ending_failed)
             socket_.close(ignored);
     }
     socket_.cancel(ignored); // the look-out for the peer's end
@@ -687,24 +701,26 @@ async::task<void> connection::answer_stream(std::shared_ptr<exchange> x)
 void connection::watch_peer()
 {
     socket_.async_read_some(
-        asio::buffer(discarded_), [self = shared_from_this(), s = stream_](error_code ec, std::size_t) {
+        asio::buffer(discarded_), [self = shared_from_this(), s = stream_](error_code ec, std::size_t count) {
             if (ec == asio::error::operation_aborted || self->stream_ != s)
                 return;
-            if (!ec)
-                return self->watch_peer(); // whatever it sends is not ours to answer: the connection ends
-                                           // with the stream
+            // Whatever it sends is not ours to answer, as the connection ends with the stream; but there is
+            // an end to it.
+            self->discarded_total_ += count;
+            if (!ec && self->discarded_total_ < linger_bytes)
+                return self->watch_peer();
             error_code ignored;
             s->peer_is_gone();
             self->socket_.close(ignored); // ends a write that is waiting
         });
 }
 
-async::task<void> connection::linger()
+async::task<void> connection::linger(bool is_request_whole)
 {
-    if (!socket_.is_open())
+    error_code ec;
+    if (!socket_.is_open() || (is_request_whole && buffer_.size() == 0 && socket_.available(ec) == 0))
         co_return;
     phase_ = phase::lingering;
-    error_code ec;
     socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ec);
     watchdog_->set(linger_time);
     timed_out_ = false;
@@ -726,8 +742,9 @@ async::task<void> connection::refuse()
     watchdog_->set(linger_time);
     const pieces what = {piece(top), piece(body), {}};
     std::size_t written = 0;
-    if (!co_await write_all(socket_, what, written))
-        co_await linger();
+    const auto ec = co_await write_all(socket_, what, written);
+    if (!ec)
+        co_await linger(false);
 }
 
 } // namespace coursegate::http

@@ -44,7 +44,7 @@ private:
     async::task<void> handle(std::shared_ptr<exchange> x);
     async::task<bool> answer(exchange& x, response& r);
     async::task<void> answer_stream(std::shared_ptr<exchange> x);
-    async::task<void> linger();
+    async::task<void> linger(bool is_request_whole);
     std::string head(const exchange& x, const response& r, bool is_stream) const;
     void record(const exchange& x, int status, std::size_t bytes);
     template <class Body>
@@ -64,6 +64,7 @@ private:
     std::shared_ptr<exchange> current_; // while its handler or stream runs
     std::shared_ptr<stream> stream_;
     std::array<char, 512> discarded_{};
+    std::size_t discarded_total_ = 0;
 };
 
 } // namespace coursegate::http

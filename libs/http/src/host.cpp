@@ -31,11 +31,12 @@ async::task<host::slot> host::acquire(time_point deadline)
 {
     const auto self = shared_from_this();
     // Not past those who wait, even when one is free.
-    if (in_use_ < std::max<std::size_t>(1, settings_.connections_per_host) && room_.is_empty())
+    if (in_use_ < std::max<std::size_t>(1, settings_.connections_per_host) && room_.is_empty()) {
         ++in_use_;
-    else if (!co_await room_.wait(executor_, deadline))
-        co_return slot();
-    co_return slot(self);
+        co_return slot(self);
+    }
+    const bool is_called = co_await room_.wait(executor_, deadline);
+    co_return is_called ? slot(self) : slot();
 }
 
 void host::give_back()
@@ -145,10 +146,11 @@ async::task<std::vector<tcp::endpoint>> host::addresses(time_point deadline, std
                 self->resolve_room_.call_all();
             });
     }
-    if (co_await resolve_room_.wait(executor_, deadline) && addresses_.empty())
-        why = "the name can't be resolved: " + (resolve_error_.empty() ? "no address" : resolve_error_);
-    else if (resolving_)
+    const bool is_resolved = co_await resolve_room_.wait(executor_, deadline);
+    if (!is_resolved)
         co_return std::vector<tcp::endpoint>();
+    if (addresses_.empty())
+        why = "the name can't be resolved: " + (resolve_error_.empty() ? "no address" : resolve_error_);
     co_return addresses_;
 }
 

@@ -77,30 +77,6 @@ std::string head(const url& where, const client_request& r, const std::string& u
     return out;
 }
 
-// Closes the connection when the deadline comes: whatever waits on it comes back with an error.
-class cutter
-{
-public:
-    cutter(const async::executor& ex, const std::shared_ptr<transport>& t, steady_clock::time_point deadline)
-    {
-        dog_ = std::make_shared<watchdog>(ex, [cut = cut_, weak = std::weak_ptr(t)] {
-            *cut = true;
-            if (const auto connection = weak.lock())
-                connection->close();
-        });
-        dog_->set(deadline);
-    }
-    ~cutter() { dog_->close(); }
-    cutter(const cutter&) = delete;
-
-    void move(steady_clock::time_point deadline) { dog_->set(deadline); }
-    bool has_cut() const { return *cut_; }
-
-private:
-    std::shared_ptr<bool> cut_ = std::make_shared<bool>(false);
-    std::shared_ptr<watchdog> dog_;
-};
-
 // A cancelled caller is no outcome of the request.
 void rethrow_cancellation(const error_code& ec, bool has_cut)
 {
@@ -129,7 +105,8 @@ async::task<roundtrip> exchange(const async::executor& ex, std::shared_ptr<trans
     timing limits, answer& into)
 {
     roundtrip out;
-    cutter deadline(ex, connection, limits.deadline);
+    // Closing ends whatever waits on the connection with an error.
+    time_limit deadline(ex, limits.deadline, [connection] { connection->close(); });
     const auto lost = [&](const error_code& ec, const char* when) {
         rethrow_cancellation(ec, deadline.has_cut());
         out.overdue = deadline.has_cut();

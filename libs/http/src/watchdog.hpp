@@ -65,4 +65,27 @@ private:
     time_point armed_ = time_point::max(); // what the timer is set to; max: not set
 };
 
+// A deadline for one step: `cut` is called when it comes, unless the step has ended before.
+class time_limit
+{
+public:
+    time_limit(const async::executor& ex, watchdog::time_point deadline, std::function<void()> cut)
+        : dog_(std::make_shared<watchdog>(ex, [has_cut = has_cut_, cut = std::move(cut)] {
+              *has_cut = true;
+              cut();
+          }))
+    {
+        dog_->set(deadline);
+    }
+    ~time_limit() { dog_->close(); }
+    time_limit(const time_limit&) = delete;
+
+    void move(watchdog::time_point deadline) { dog_->set(deadline); }
+    bool has_cut() const { return *has_cut_; }
+
+private:
+    std::shared_ptr<bool> has_cut_ = std::make_shared<bool>(false);
+    std::shared_ptr<watchdog> dog_;
+};
+
 } // namespace coursegate::http

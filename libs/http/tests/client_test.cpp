@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -973,4 +974,42 @@ TEST_CASE_METHOD(
     const auto host = "host=\"127.0.0.1:" + std::to_string(there.server.port()) + "\",outcome=\"2xx\"";
     CHECK(shown.find(host) != std::string::npos);
     CHECK(shown.find("topsecret") == std::string::npos);
+}
+
+TEST_CASE_METHOD(fixture, "no damaged answer is taken for more than it is, and none upsets the client")
+{
+    const unsigned seed = std::random_device{}();
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    const std::string body(3000, 'b');
+    const std::string wholes[] = {ok(body), ok(gzip(body), "Content-Encoding: gzip\r\n"),
+        fmt::format(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+            body.size(), body)};
+    std::string text;
+    scripted_server server(loop, [&](peer& p, int) -> async::task<void> {
+        const auto request = co_await p.hear_until("\r\n\r\n");
+        co_await p.say(text);
+    });
+    client_settings s;
+    s.circuit_after = 1'000'000;
+    client web(loop.get_executor(), s);
+    for (int i = 0; i < 300; ++i) {
+        const auto& whole = wholes[i % 3];
+        text = whole;
+        if (random() % 2) { // cut: never a whole answer
+            text.resize(random() % text.size());
+            const auto a = send(web, get(server.url()));
+            if (a)
+                FAIL("a cut answer was taken: " << text.size() << " of " << whole.size());
+            continue;
+        }
+        for (unsigned n = 1 + random() % 4; n > 0; --n)
+            text[random() % text.size()] = static_cast<char>(random());
+        auto r = get(server.url());
+        r.max_response_bytes = 10'000;
+        const auto a = send(web, r);
+        if (a)
+            CHECK(a->body.size() <= 10'000);
+    }
 }

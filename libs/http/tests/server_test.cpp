@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -866,5 +867,54 @@ TEST_CASE("stopping a server that never started is nothing")
     testkit::run(loop, [&]() -> async::task<void> {
         co_await site.stop();
         co_await site.stop();
+    });
+}
+
+TEST_CASE("no damaged request stops the server from answering the next one")
+{
+    const unsigned seed = std::random_device{}();
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    const std::string whole =
+        "POST /echo?a=%20b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: r\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n5;e=1\r\nhello\r\n0\r\nT: x\r\n\r\n";
+    server_settings limits;
+    limits.header_limit = 1024;
+    limits.body_limit = 1000;
+    limits.read_deadline = 5s;
+    limits.access_log = false;
+    served s({echo_at("/echo")}, limits);
+    s.run([&](server& site) -> async::task<void> {
+        for (int i = 0; i < 300; ++i) {
+            auto text = whole;
+            for (unsigned n = 1 + random() % 4; n > 0; --n) {
+                const auto at = random() % text.size();
+                switch (random() % 4) {
+                case 0:
+                    text[at] = static_cast<char>(random());
+                    break;
+                case 1:
+                    text.erase(at, 1 + random() % 8);
+                    break;
+                case 2:
+                    text.insert(at, text.substr(random() % text.size(), random() % 200));
+                    break;
+                default:
+                    text.insert(at, 1 + random() % 300, "\r\n0: "[random() % 5]);
+                }
+                if (text.empty())
+                    text = "x";
+            }
+            const auto p = co_await dial(site.port());
+            co_await p->say(text);
+            boost::system::error_code ignored;
+            p->socket.shutdown(wire::tcp::socket::shutdown_send, ignored);
+            const auto said = co_await p->hear_all();
+            if (!said.empty() && said.substr(0, 9) != "HTTP/1.1 ")
+                FAIL(text << " was answered " << said);
+        }
+        const auto p = co_await dial(site.port());
+        co_await p->say(whole);
+        co_await expect_body(*p, "5:hello");
     });
 }

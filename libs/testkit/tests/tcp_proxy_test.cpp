@@ -28,6 +28,7 @@ struct echo_server
         boost::system::error_code ignored;
         tcp::socket last(loop);
         last.connect(acceptor.local_endpoint(), ignored); // wakes accept()
+        last.close(ignored);
         thread.join();
         for (auto& c : connections)
             c.join();

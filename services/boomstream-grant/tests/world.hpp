@@ -376,8 +376,10 @@ public:
     }
     async::task<void> until_state(base::uuid user, std::int64_t lesson, std::string wanted)
     {
-        co_await until("lesson " + std::to_string(lesson) + " " + wanted,
-            [this, user, lesson, wanted] { return state(user, lesson) == wanted; });
+        const std::function<bool()> reached = [this, user, lesson, wanted] {
+            return state(user, lesson) == wanted;
+        };
+        co_await until("lesson " + std::to_string(lesson) + " " + wanted, reached);
     }
     std::string dump(const std::string& table)
     {

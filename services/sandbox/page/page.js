@@ -4,7 +4,7 @@ const texts = {
   ru: {
     skip: 'К урокам', title: 'Песочница', course: 'Курс',
     subtitle: 'Здесь вы играете за ученика: Stepik и Boomstream ненастоящие.',
-    students: 'Ученики', lessons: 'Уроки', videos: 'Видео', world: 'Вызовы и сбои',
+    students: 'Ученики', lessons: 'Уроки', videos: 'Видео', world: 'Сбои',
     search: 'Найти ученика', howMany: 'Сколько учеников', alreadyPassed: 'Уже прошли уроков', addStudents: 'Добавить',
     pickStudent: 'Выберите ученика слева или во вкладке «Ученики».',
     noStudents: 'Учеников ещё нет. Добавьте нескольких.', nobody: 'Никого не нашлось.',
@@ -29,7 +29,7 @@ const texts = {
   en: {
     skip: 'To the lessons', title: 'Sandbox', course: 'Course',
     subtitle: 'You play the student here: Stepik and Boomstream are stand-ins.',
-    students: 'Students', lessons: 'Lessons', videos: 'Videos', world: 'Calls and faults',
+    students: 'Students', lessons: 'Lessons', videos: 'Videos', world: 'Faults',
     search: 'Find a student', howMany: 'How many students', alreadyPassed: 'Lessons passed already', addStudents: 'Add',
     pickStudent: 'Pick a student on the left or in the Students tab.',
     noStudents: 'There are no students yet. Add some.', nobody: 'Nobody found.',
@@ -354,7 +354,7 @@ async function loadFaults() {
 async function loadCalls() {
   const [{ calls }, { total }] = await Promise.all([call('GET', 'calls?limit=25'), call('GET', 'counters')]);
   byId('totals').textContent = t('totals')(total.stepik, total.boomstream);
-  const time = new Intl.DateTimeFormat(state.language, { timeStyle: 'medium' });
+  const time = new Intl.DateTimeFormat(state.language, { timeStyle: 'medium', hour12: false });
   const rows = calls.map((c) => element('li', { class: c.status >= 400 || c.status === 0 || c.failed ? 'bad' : '' },
     element('time', { datetime: c.at, class: 'quiet' }, time.format(new Date(c.at))),
     element('code', {}, `${c.method} ${c.path}`),
@@ -370,7 +370,7 @@ const tabs = ['students', 'lessons', 'videos', 'world'];
 
 function showTab(name) {
   document.body.dataset.tab = name;
-  history.replaceState(null, '', `#${name}`);
+  history.replaceState(null, '', `#tab=${name}`);
   for (const b of document.querySelectorAll('[data-tab-button]')) {
     b.setAttribute('aria-current', String(b.dataset.tabButton === name));
   }
@@ -389,7 +389,7 @@ async function loadCourse() {
 
 async function start() {
   translate();
-  const wanted = location.hash.slice(1);
+  const wanted = location.hash.replace('#tab=', '');
   showTab(tabs.includes(wanted) ? wanted : 'lessons');
   byId('kinds').replaceChildren(...kinds.map((k) => element('option', { value: k }, k)));
   const { courses } = await call('GET', 'courses');
