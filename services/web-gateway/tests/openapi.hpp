@@ -158,7 +158,8 @@ private:
         out.erase("allOf");
         for (const auto& part : parts) {
             const auto one = flat(part);
-            for (const auto& p : one.value("properties", nlohmann::json::object()).items())
+            const auto properties = one.value("properties", nlohmann::json::object());
+            for (const auto& p : properties.items())
                 out["properties"][p.key()] = p.value();
             for (const auto& r : one.value("required", nlohmann::json::array()))
                 out["required"].push_back(r);
