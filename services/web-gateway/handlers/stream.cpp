@@ -70,35 +70,47 @@ std::string wire(const feed_item& item)
     return http::format_sse(e);
 }
 
-// Writes the rows of the table in (from, up_to] that the filter wants and moves `from` behind them. False:
-// the reader is gone.
-async::task<bool> send_from_table(gateway& g, http::stream_writer& out, const feed_filter& filter,
-    feed_position& from, std::optional<feed_position> up_to)
+// What one client wants and how far it has come.
+struct watch
+{
+    feed_filter filter;
+    feed_start from;
+
+    // Moves behind the item; its text when the client is to see it, else nothing.
+    std::string take(const feed_item& item)
+    {
+        from.after = item.position;
+        return filter.wants(item) && !from.already.contains(item.position) ? wire(item) : std::string();
+    }
+};
+
+// Writes what the table has up to `up_to`. False: the reader is gone.
+async::task<bool> send_from_table(
+    gateway& g, http::stream_writer& out, watch& w, std::optional<feed_position> up_to)
 {
     while (out.is_open()) {
-        auto body = [&](db::transaction& tx) { return read_feed(tx, from, page_rows, up_to); };
+        auto body = [&](db::transaction& tx) { return read_feed(tx, w.from.after, page_rows, up_to); };
         const auto page = co_await g.db.transact(body);
         std::string bytes;
-        for (const auto& row : page.rows) {
-            const auto item = make_item(row);
-            if (filter.wants(*item))
-                bytes += wire(*item);
-            from = row.position;
+        for (const auto& row : page.rows)
+            bytes += w.take(*make_item(row));
+        if (!bytes.empty()) {
+            const bool there = co_await out.write(bytes);
+            if (!there)
+                co_return false;
         }
-        if (!bytes.empty() && !co_await out.write(bytes))
-            co_return false;
         if (page.rows.size() < static_cast<std::size_t>(page_rows))
             co_return true;
     }
     co_return false;
 }
 
-// Follows the live log from `from` until the client goes, is too slow, or the server stops.
-async::task<void> send_live(gateway& g, http::stream_writer& out, feed_filter filter, feed_position from)
+// Follows the live log until the client goes, is too slow, or the server stops.
+async::task<void> send_live(gateway& g, http::stream_writer& out, watch& w)
 {
     const auto executor = co_await async::this_executor();
-    const auto me = std::make_shared<feed_reader::follower>(executor, filter);
-    const auto reader_at = g.feed.attach(me, from);
+    const auto me = std::make_shared<feed_reader::follower>(executor, w.filter);
+    const auto reader_at = g.feed.attach(me, w.from.after);
     struct leaving
     {
         gateway& g;
@@ -108,8 +120,11 @@ async::task<void> send_live(gateway& g, http::stream_writer& out, feed_filter fi
     const leaving detach_at_end{g, me};
 
     // What the shared reader had already handed to others while we caught up.
-    if (from < reader_at && !co_await send_from_table(g, out, filter, from, reader_at))
-        co_return;
+    if (w.from.after < reader_at) {
+        const bool there = co_await send_from_table(g, out, w, reader_at);
+        if (!there)
+            co_return;
+    }
 
     auto last_write = std::chrono::steady_clock::now();
     while (out.is_open() && !me->cut) {
@@ -117,16 +132,15 @@ async::task<void> send_live(gateway& g, http::stream_writer& out, feed_filter fi
         while (!me->items.empty()) {
             const auto item = me->items.front();
             me->items.pop_front();
-            if (item->position <= from)
-                continue; // we had read further than the shared reader
-            from = item->position;
-            bytes += wire(*item);
+            if (item->position > w.from.after) // else we had read further than the shared reader
+                bytes += w.take(*item);
         }
         const auto now = std::chrono::steady_clock::now();
         if (bytes.empty() && now - last_write >= heartbeat)
             bytes = http::sse_comment("alive");
         if (!bytes.empty()) {
-            if (!co_await out.write(bytes))
+            const bool there = co_await out.write(bytes);
+            if (!there)
                 co_return;
             last_write = now;
             continue;
@@ -135,15 +149,15 @@ async::task<void> send_live(gateway& g, http::stream_writer& out, feed_filter fi
     }
 }
 
-async::task<void> run_stream(
-    gateway& g, http::stream_writer& out, feed_filter filter, feed_position from, log::logger log)
+async::task<void> run_stream(gateway& g, http::stream_writer& out, watch w, log::logger log)
 {
     try {
         // Says that the stream stands, and how soon to come back when it breaks.
-        if (!co_await out.write("retry: 1000\n: following the event log\n\n"))
-            co_return;
-        if (co_await send_from_table(g, out, filter, from, std::nullopt))
-            co_await send_live(g, out, filter, from);
+        bool there = co_await out.write("retry: 1000\n: following the event log\n\n");
+        if (there)
+            there = co_await send_from_table(g, out, w, std::nullopt);
+        if (there)
+            co_await send_live(g, out, w);
     }
     catch (const base::dependency_down& e) {
         // The stream ends and the client resumes where it stopped: nothing is lost by it.
@@ -157,18 +171,22 @@ async::task<http::response> stream_route(gateway& g, call& c)
 {
     const auto wish = read_wish(c.request);
     auto body = [&](db::transaction& tx) {
+        feed_start out;
         if (wish.after)
-            return *wish.after;
-        return wish.since ? feed_position_at(tx, *wish.since) : feed_end(tx);
+            out.after = *wish.after;
+        else
+            out = wish.since ? feed_since(tx, *wish.since) : feed_end(tx);
+        return out;
     };
-    const auto from = co_await g.db.transact(body);
+    watch w;
+    w.filter = wish.filter;
+    w.from = co_await g.db.transact(body);
 
     http::response out;
     out.headers.set("Content-Type", "text/event-stream");
     out.headers.set("X-Accel-Buffering", "no"); // a proxy that collects would make it anything but live
-    out.stream = [&g, filter = wish.filter, from, log = c.request.log](
-                     http::stream_writer& writer) -> async::task<void> {
-        co_await run_stream(g, writer, filter, from, log);
+    out.stream = [&g, w, log = c.request.log](http::stream_writer& writer) -> async::task<void> {
+        co_await run_stream(g, writer, w, log);
     };
     co_return out;
 }

@@ -33,8 +33,10 @@ constexpr db::statement select_unsettled{"accounts.feed_is_unsettled",
     "SELECT EXISTS (SELECT 1 FROM accounts.feed WHERE xid >= "
     "pg_snapshot_xmin(pg_current_snapshot())) AS unsettled"};
 
-constexpr db::statement select_end{
-    "accounts.feed_end", "SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xid, 0::bigint AS seq"};
+constexpr db::statement select_end{"accounts.feed_end",
+    "WITH now AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xid)"
+    " SELECT xid, 0::bigint AS seq FROM now"
+    " UNION ALL SELECT f.xid, f.seq FROM accounts.feed f, now WHERE f.xid >= now.xid ORDER BY xid, seq"};
 
 constexpr db::statement select_since{"accounts.feed_since",
     "SELECT xid, seq - 1 AS seq FROM accounts.feed WHERE recorded_at >= $1 ORDER BY xid, seq LIMIT 1"};
@@ -100,15 +102,24 @@ feed_page read_feed(
     return out;
 }
 
-feed_position feed_end(db::transaction& tx)
+feed_start feed_end(db::transaction& tx)
 {
-    return read_position(tx.exec(select_end)[0]);
+    const auto rows = tx.exec(select_end);
+    feed_start out;
+    out.after = read_position(rows[0]); // seq 0 comes before any row
+    for (pqxx::result::size_type i = 1; i < rows.size(); ++i)
+        out.already.insert(read_position(rows[i]));
+    return out;
 }
 
-feed_position feed_position_at(db::transaction& tx, base::time_point since)
+feed_start feed_since(db::transaction& tx, base::time_point since)
 {
     const auto rows = tx.exec(select_since, since);
-    return rows.empty() ? feed_end(tx) : read_position(rows[0]);
+    if (rows.empty())
+        return feed_end(tx);
+    feed_start out;
+    out.after = read_position(rows[0]);
+    return out;
 }
 
 std::vector<trail_event> events_about(db::transaction& tx, std::int64_t course_id, std::int64_t lesson_id,

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,11 +52,19 @@ struct feed_page
 feed_page read_feed(db::transaction& tx, const feed_position& from, int limit,
     const std::optional<feed_position>& up_to = std::nullopt);
 
-// The position behind which everything is still to come.
-feed_position feed_end(db::transaction& tx);
+// Where to start reading. `already` are rows behind `after` that are there and not wanted: they wait for an
+// older transaction to end (of any database of the server), and so can't be passed over by a position alone.
+struct feed_start
+{
+    feed_position after;
+    std::set<feed_position> already{};
+};
 
-// The position just before the first row that was recorded at `since` or later; feed_end when there is none.
-feed_position feed_position_at(db::transaction& tx, base::time_point since);
+// What is still to come.
+feed_start feed_end(db::transaction& tx);
+
+// What was recorded at `since` or later; feed_end when there is nothing yet.
+feed_start feed_since(db::transaction& tx, base::time_point since);
 
 // The last events about a student in a course: of this lesson, or of no lesson in particular. Newest first.
 std::vector<trail_event> events_about(db::transaction& tx, std::int64_t course_id, std::int64_t lesson_id,
