@@ -4,13 +4,12 @@
 #include "coursegate/db/transaction.hpp"
 #include "storage/course_row.hpp"
 
-// v.course_id is null when the catalogue has no such course. 300 is the catalogue's own default and stands
-// for "not set": the setting STEPIK_SWEEP_SECONDS decides then.
+// v.course_id is null when the catalogue has no such course.
 #define STEPIK_SYNC_COURSE_COLUMNS                                                                           \
     "v.course_id as v_course_id, coalesce(v.state = 'connected', false) as v_connected, "                    \
     "coalesce(v.stepik_client_id, '') as v_client_id, coalesce(v.stepik_client_secret_box, '') as "          \
     "v_secret_box, "                                                                                         \
-    "coalesce(nullif(v.sweep_seconds, 300), 0) as v_sweep_seconds"
+    "coalesce(v.sweep_seconds, 0) as v_sweep_seconds"
 
 namespace coursegate::stepik_sync {
 

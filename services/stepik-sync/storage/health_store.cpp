@@ -33,7 +33,7 @@ constexpr db::statement store_note{"learning.note_health",
 // leader makes it.
 constexpr db::statement read_facts{"learning.health_facts",
     "select c.course_id, v.state <> 'connected' as paused, v.connected_at, "
-    "  coalesce(nullif(v.sweep_seconds, 300), 0) as sweep_seconds, "
+    "  coalesce(v.sweep_seconds, 0) as sweep_seconds, "
     "  coalesce(h.token_state, 'unknown') as token_state, coalesce(h.course_found, true) as course_found, "
     "  h.can_view_grades, h.has_learners_group, coalesce(h.failed_calls, 0) as failed_calls, "
     "h.failing_since, "

@@ -53,7 +53,7 @@ constexpr db::statement ask_structure{"learning.ask_structure",
     "on conflict (course_id) do update set structure_asked_at = now()"};
 
 constexpr db::statement begin_sweep{"learning.begin_sweep",
-    "update courses c set sweep_due_at = now() + coalesce(nullif(nullif(v.sweep_seconds, 300), 0), $2::int) "
+    "update courses c set sweep_due_at = now() + coalesce(v.sweep_seconds, $2::int) "
     "  * interval '1 second' "
     "from catalog.v_courses v where c.course_id = $1::bigint and v.course_id = c.course_id "
     "returning c.last_page, c.learners_count, c.page_rows, c.last_sweep_good, c.first_sweep_done_at is null "
