@@ -140,7 +140,8 @@ public:
     }
 
     // As web-gateway writes it.
-    void connect(const std::string& secret, const std::string& state = "connected", std::optional<int> sweep_seconds = {})
+    void connect(const std::string& secret, const std::string& state = "connected",
+        std::optional<int> sweep_seconds = {})
     {
         const std::string row = std::to_string(stub_stepik::course_id);
         const auto box =
