@@ -417,6 +417,7 @@ byId('language').addEventListener('click', () => act(async () => {
 for (const b of document.querySelectorAll('[data-tab-button]')) {
   b.addEventListener('click', () => showTab(b.dataset.tabButton));
 }
+document.querySelector('.skip').addEventListener('click', () => showTab('lessons')); // else there is nothing to skip to
 let typing = 0;
 byId('search').addEventListener('input', () => {
   clearTimeout(typing);
