@@ -43,6 +43,8 @@ TEST_CASE_METHOD(structure_world, "a connected course's structure is read and to
     CHECK(value("select string_agg(gradable_steps::text, ' ' order by lesson_id) from v_structure") ==
           "2 0 1 3");
     CHECK(value("select title from stepik_lessons where lesson_id = 10") == "Lesson 10");
+    CHECK(value("select string_agg(step_id || ':' || position || ':' || gradable, ' ' order by position) "
+                "from v_steps where lesson_id = 10") == "100:1:false 101:2:true 102:3:true");
     CHECK(value("select learners_count from courses") == "0");
     // course, sections, units, lessons, steps and a token
     CHECK(stub.total_calls() == 6);
@@ -87,6 +89,7 @@ TEST_CASE_METHOD(structure_world, "lessons that move, vanish and come back keep 
     told = read_again();
     CHECK(told["vanished"] == nlohmann::json{20});
     CHECK(value(order_query) == "10:1.1 11:1.2 21:2.1 (20)");
+    CHECK(value("select count(*) from v_steps where lesson_id = 20") == "0");
     stub.find(ann).results.erase("20-1"); // and its grades with it
     sweep();
     CHECK(value("select passed from v_lesson_state where lesson_id = 20") == "t");
