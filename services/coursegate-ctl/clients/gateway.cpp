@@ -109,9 +109,11 @@ void json_api::follow(const std::string& path, std::chrono::milliseconds longest
 {
     const auto ends_at = std::chrono::steady_clock::now() + longest;
     http::sse_parser parser;
+    std::string unfinished; // of a block that has not ended: when the connection breaks, it comes again whole
     bool goes_on = true;
     int failures = 0;
     while (goes_on && std::chrono::steady_clock::now() < ends_at) {
+        unfinished.clear();
         auto request = impl_->request("GET", path);
         request.headers.set("Accept", "text/event-stream");
         if (!parser.last_id().empty())
@@ -123,17 +125,24 @@ void json_api::follow(const std::string& path, std::chrono::milliseconds longest
         };
         const auto on_chunk = [&](std::string_view chunk) {
             failures = 0;
-            goes_on = parser.feed(chunk, on_event);
+            unfinished += chunk;
+            if (const auto end = unfinished.rfind("\n\n"); end != std::string::npos) {
+                goes_on = parser.feed(unfinished.substr(0, end + 2), on_event);
+                unfinished.erase(0, end + 2);
+            }
             return goes_on && std::chrono::steady_clock::now() < ends_at;
         };
         const auto work = [&]() -> async::task<void> {
             status.emplace(co_await impl_->client.stream(std::move(request), on_chunk));
         };
         run_to_end(impl_->loop, work());
-        if (status->has_value() && **status >= 400)
+        if (status->has_value() && **status >= 400 && **status < 500)
             throw call_failed(fmt::format("GET {}{}: {}", impl_->base_url, path, **status), **status);
-        if (!status->has_value() && ++failures >= 10)
-            throw call_failed(fmt::format("GET {}{}: {}", impl_->base_url, path, status->error().detail), 0);
+        // not reached, or 503: the gateway or its database is on its way back
+        if ((!status->has_value() || **status >= 500) && ++failures >= 10)
+            throw call_failed(fmt::format("GET {}{}: {}", impl_->base_url, path,
+                                  status->has_value() ? std::to_string(**status) : status->error().detail),
+                status->has_value() ? **status : 0);
         if (goes_on && std::chrono::steady_clock::now() < ends_at)
             std::this_thread::sleep_for(
                 std::chrono::milliseconds(300)); // the gateway restarts: try again soon
