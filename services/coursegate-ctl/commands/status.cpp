@@ -1,5 +1,6 @@
 // status: one screen that says whether the system works and where it does not.
 #include "commands/command.hpp"
+#include "commands/unheard.hpp"
 
 #include "storage/system_state.hpp"
 
@@ -9,6 +10,8 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace coursegate::ctl {
 namespace {
@@ -32,6 +35,15 @@ nlohmann::json to_json(const system_state& s)
             course["last_good_sweep_at"] = base::to_iso8601(*c.last_good_sweep);
         out["courses"].push_back(std::move(course));
     }
+    return out;
+}
+
+std::string listeners(const amqp::topology& t, const std::string& event)
+{
+    std::string out;
+    for (const auto& q : t.queues)
+        if (std::find(q.bindings.begin(), q.bindings.end(), event) != q.bindings.end())
+            out += (out.empty() ? "" : ", ") + q.name;
     return out;
 }
 
@@ -63,7 +75,10 @@ void print(const nlohmann::json& s)
         fmt::print("queue {:<26} {:>6} ready {:>6} parked{}\n", q["name"].get<std::string>(),
             q["ready"].get<std::uint64_t>(), q["parked"].get<std::uint64_t>(),
             q["exists"].get<bool>() ? "" : "   MISSING: run coursegate-ctl migrate");
-    fmt::print("events nobody listens to: {}\n", s["unheard"].get<std::uint64_t>());
+    fmt::print("events that reached no queue: {}\n", s["unheard"].get<std::uint64_t>());
+    for (const auto& m : s["missed"])
+        fmt::print("    NOT OK: {} × {}, which {} should have got\n", m["count"].get<int>(),
+            m["event"].get<std::string>(), m["queues"].get<std::string>());
 }
 
 } // namespace
@@ -81,21 +96,35 @@ int run_status(runtime::environment& env, const std::vector<std::string>& words)
     auto state = to_json(read_system_state(session));
     amqp::inspector inspector{broker};
     state["queues"] = nlohmann::json::array();
-    bool parked = false;
-    for (const auto& q : slices::whole_topology().queues) {
+    const auto topology = slices::whole_topology();
+    bool ok = true;
+    for (const auto& q : topology.queues) {
         const auto name = broker.prefix + "." + q.name;
         const auto ready = inspector.depth(name);
         const auto dead = inspector.depth(name + ".dead").value_or(0);
-        parked = parked || dead > 0;
+        ok = ok && ready.has_value() && dead == 0;
         state["queues"].push_back({{"name", q.name}, {"exists", ready.has_value()},
             {"ready", ready.value_or(0)}, {"parked", dead}});
     }
-    state["unheard"] = inspector.depth(broker.prefix + ".unheard").value_or(0);
+    const auto unheard = broker.prefix + ".unheard";
+    const auto unheard_count = inspector.depth(unheard).value_or(0);
+    state["unheard"] = unheard_count;
+    state["missed"] = nlohmann::json::array();
+    if (unheard_count > 0)
+        for (const auto& [event, count] :
+            missed_by_listeners(inspector.peek(unheard, static_cast<std::size_t>(unheard_count)), topology))
+        {
+            ok = false;
+            state["missed"].push_back(
+                {{"event", event}, {"count", count}, {"queues", listeners(topology, event)}});
+        }
+    state["ok"] = ok;
     if (args.has("--json"))
         fmt::print("{}\n", state.dump(2));
     else
         print(state);
-    return parked ? 3 : 0; // for scripts: 0 fine, 3 something is parked
+    return ok ? 0
+              : 3; // for scripts: 3 is parked messages, missing queues, or events that missed their listener
 }
 
 } // namespace coursegate::ctl
