@@ -25,7 +25,8 @@ void print_usage(std::FILE* out)
         "amqps\n"
         "  AMQP_URL_<DAEMON>         broker user of a daemon, written by definitions\n"
         "  GATEWAY_URL, GATEWAY_TOKEN  the gateway's API (why, watch, demo)\n"
-        "  SANDBOX_URL               the sandbox (demo)\n");
+        "  SANDBOX_URL               the sandbox (demo)\n"
+        "  ADMIN_PORT                admin port of the daemon on this host (ready)\n");
 }
 
 } // namespace

@@ -37,7 +37,16 @@ std::string arguments::value(const std::string& flag, const std::string& otherwi
     return otherwise;
 }
 
-std::int64_t arguments::number(const std::string& flag, std::int64_t otherwise) const
+std::vector<std::string> arguments::values(const std::string& flag) const
+{
+    std::vector<std::string> out;
+    for (const auto& [name, text] : flags_)
+        if (name == flag)
+            out.push_back(text);
+    return out;
+}
+
+std::int64_t arguments::number(const std::string& flag, std::int64_t otherwise, std::int64_t least) const
 {
     if (!has(flag))
         return otherwise;
@@ -46,6 +55,8 @@ std::int64_t arguments::number(const std::string& flag, std::int64_t otherwise) 
     const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), out);
     if (fault != std::errc{} || end != text.data() + text.size())
         throw usage_error(fmt::format("{} takes a whole number, not '{}'", flag, text));
+    if (out < least)
+        throw usage_error(fmt::format("{} is at least {}, not {}", flag, least, out));
     return out;
 }
 
@@ -61,18 +72,21 @@ const std::vector<command>& all_commands()
             run_migrate},
         {"definitions", "definitions",
             "print the broker's definitions file: one user per daemon, least rights", run_definitions},
-        {"status", "status [--json]", "grants, queues, parked messages, outboxes, course and provider health",
+        {"status", "status [--json]",
+            "grants, queues, parked messages, outboxes, course and provider health; exit 3 when something is "
+            "wrong",
             run_status},
         {"ready", "ready", "ask the daemon on this host (ADMIN_PORT) whether it is ready: exit 0 or 1",
             run_ready},
         {"why", "why USER LESSON [--course ID] [--lang ru|uk|en] [--json]",
             "why a lesson is open or locked for a student", run_why},
         {"dead",
-            "dead list | dead show QUEUE [--limit N] | dead redrive QUEUE [--id ID]… [--limit N] [--yes]",
+            "dead list | dead show QUEUE [--id ID]… [--limit N] | dead redrive QUEUE [--id ID]… [--limit N] "
+            "[--yes]",
             "parked messages: count, read, push back (says what it will do first)", run_dead},
         {"watch", "watch [--course ID] [--count N] [--seconds N]",
             "grants as they flow, with the time each step took", run_watch},
-        {"demo", "demo [--students N] [--passes N] [--once]",
+        {"demo", "demo [--students N] [--passes N]",
             "fill a fresh system with the sandbox's sample course and let students pass lessons", run_demo},
     };
     return table;

@@ -4,6 +4,8 @@
 
 #include "coursegate/runtime/environment.hpp"
 
+#include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -26,8 +28,11 @@ public:
 
     const std::vector<std::string>& positional() const { return positional_; }
     std::string value(const std::string& flag, const std::string& otherwise = {}) const;
-    std::int64_t number(
-        const std::string& flag, std::int64_t otherwise) const; // usage_error when not a number
+    // usage_error when not a whole number, or below `least`.
+    std::int64_t number(const std::string& flag, std::int64_t otherwise,
+        std::int64_t least = std::numeric_limits<std::int64_t>::min()) const;
+    std::vector<std::string> values(
+        const std::string& flag) const; // of a flag that may be said several times
     bool has(const std::string& flag) const;
 
 private:

@@ -1,8 +1,9 @@
 // dead: what is parked, why, and the way back. A redrive says what it will do first and does it only with
 // --yes.
+#include "commands/dead.hpp"
+
 #include "commands/command.hpp"
 
-#include "coursegate/amqp/inspect.hpp"
 #include "coursegate/runtime/settings.hpp"
 #include "coursegate/slices/slices.hpp"
 
@@ -22,8 +23,8 @@ std::string header(const amqp::parked_message& m, const std::string& name)
     return found == m.headers.end() ? std::string{} : found->second;
 }
 
-// Our own reason, or the broker's when the broker itself parked the message (delivery limit: no handler
-// then).
+} // namespace
+
 std::string reason_of(const amqp::parked_message& m)
 {
     if (auto ours = header(m, "x-reason"); !ours.empty())
@@ -33,7 +34,6 @@ std::string reason_of(const amqp::parked_message& m)
     return "unknown";
 }
 
-// "stepik-sync.requests" for any of: that, "stepik-sync.requests.dead", and either with the prefix in front.
 std::string queue_of(const std::string& word, const std::string& prefix)
 {
     std::string name = word;
@@ -48,6 +48,15 @@ std::string queue_of(const std::string& word, const std::string& prefix)
     for (const auto& q : slices::whole_topology().queues)
         known += "\n  " + q.name;
     throw usage_error(fmt::format("there is no queue '{}'; the queues are:{}", word, known));
+}
+
+namespace {
+
+// How many to look at: all of them when single ones are searched for.
+std::size_t reach(
+    amqp::inspector& broker, const std::string& queue, const std::set<std::string>& ids, std::int64_t limit)
+{
+    return static_cast<std::size_t>(ids.empty() ? limit : broker.depth(queue).value_or(0));
 }
 
 int list(amqp::inspector& broker, const amqp::settings& settings)
@@ -73,14 +82,18 @@ int list(amqp::inspector& broker, const amqp::settings& settings)
     return 0;
 }
 
-int show(
-    amqp::inspector& broker, const amqp::settings& settings, const std::string& queue, const arguments& args)
+int show(amqp::inspector& broker, const amqp::settings& settings, const std::string& queue,
+    const std::set<std::string>& ids, std::int64_t limit)
 {
-    const auto messages = broker.peek(fmt::format("{}.{}.dead", settings.prefix, queue),
-        static_cast<std::size_t>(args.number("--limit", 20)));
-    for (const auto& m : messages) {
-        if (args.has("--id") && m.message_id != args.value("--id"))
+    const auto from = fmt::format("{}.{}.dead", settings.prefix, queue);
+    const auto parked = broker.depth(from).value_or(0);
+    std::int64_t shown = 0;
+    for (const auto& m : broker.peek(from, reach(broker, from, ids, limit))) {
+        if (!ids.empty() && !ids.contains(m.message_id))
             continue;
+        if (shown == limit)
+            break;
+        ++shown;
         fmt::print("{}  {}\n  reason    {}\n", m.message_id, m.type, reason_of(m));
         for (const auto* name : {"x-handler", "x-attempts", "x-first-error", "x-last-error",
                  "x-first-failed-at", "x-origin-user", "x-death"})
@@ -88,23 +101,22 @@ int show(
                 fmt::print("  {:<9} {}\n", std::string(name).substr(2), text);
         fmt::print("  body      {}\n", m.body);
     }
-    fmt::print("{} shown\n", messages.size());
-    return 0;
+    fmt::print("{} of {} shown\n", shown, parked);
+    return shown == 0 && !ids.empty() ? 1 : 0;
 }
 
 int redrive(amqp::inspector& broker, const amqp::settings& settings, const std::string& queue,
-    const std::set<std::string>& ids, const arguments& args)
+    const std::set<std::string>& ids, std::int64_t limit, bool really)
 {
     const auto from = fmt::format("{}.{}.dead", settings.prefix, queue);
     const auto to = fmt::format("{}.{}", settings.prefix, queue);
-    const auto limit = static_cast<std::size_t>(args.number("--limit", 1000));
     const auto chosen = [&](const amqp::parked_message& m) {
         return ids.empty() || ids.contains(m.message_id);
     };
 
     std::map<std::string, int> plan;
     std::size_t count = 0;
-    const auto seen = broker.peek(from, limit);
+    const auto seen = broker.peek(from, reach(broker, from, ids, limit));
     for (const auto& m : seen) {
         if (!chosen(m))
             continue;
@@ -119,7 +131,7 @@ int redrive(amqp::inspector& broker, const amqp::settings& settings, const std::
         count == 1 ? "" : "s", from, to);
     for (const auto& [what, n] : plan)
         fmt::print("    {:>5} × {}\n", n, what);
-    if (!args.has("--yes")) {
+    if (!really) {
         fmt::print("nothing was done; say it again with --yes to do it\n");
         return 0;
     }
@@ -138,20 +150,19 @@ int run_dead(runtime::environment& env, const std::vector<std::string>& words)
     const bool takes_queue = !pos.empty() && (pos[0] == "show" || pos[0] == "redrive");
     if (pos.empty() || (pos[0] != "list" && !takes_queue) || pos.size() != (takes_queue ? 2u : 1u))
         throw usage_error("say list, show QUEUE or redrive QUEUE");
+    const auto limit = args.number("--limit", pos[0] == "show" ? 20 : 1000, 1);
+    const auto named = args.values("--id");
+    const std::set<std::string> ids(named.begin(), named.end());
     const auto settings = runtime::read_broker(env, "coursegate-ctl");
     env.finish();
-    std::set<std::string> ids;
-    for (std::size_t i = 0; i + 1 < words.size(); ++i)
-        if (words[i] == "--id")
-            ids.insert(words[i + 1]);
 
     const auto queue = takes_queue ? queue_of(pos[1], settings.prefix) : std::string{};
     amqp::inspector broker{settings};
     if (pos[0] == "list")
         return list(broker, settings);
     if (pos[0] == "show")
-        return show(broker, settings, queue, args);
-    return redrive(broker, settings, queue, ids, args);
+        return show(broker, settings, queue, ids, limit);
+    return redrive(broker, settings, queue, ids, limit, args.has("--yes"));
 }
 
 } // namespace coursegate::ctl

@@ -1,5 +1,8 @@
 // demo: fills a fresh system with the sandbox's sample course and lets invented students pass lessons; each
-// lesson is shown as it travels. Repeatable: what is there already is left as it is.
+// lesson is shown as it travels. Repeatable: each run invents students of its own, and leaves the rest as it
+// is.
+#include "commands/demo.hpp"
+
 #include "commands/command.hpp"
 
 #include "clients/gateway.hpp"
@@ -11,6 +14,7 @@
 #include <atomic>
 #include <future>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 namespace coursegate::ctl {
@@ -81,7 +85,10 @@ void attach_videos(json_api& sandbox, json_api& gateway)
 std::vector<student> enrol(json_api& sandbox, json_api& gateway, std::int64_t count, names& known)
 {
     std::vector<student> out;
-    const auto made = sandbox.post("/control/students", {{"course", sample_course}, {"count", count}});
+    auto wanted = nlohmann::json::array();
+    for (const auto id : new_student_ids(base::now(), count))
+        wanted.push_back({{"user", id}}); // names and e-mails follow from the id
+    const auto made = sandbox.post("/control/students", {{"course", sample_course}, {"list", wanted}});
     for (const auto& s : made["students"]) {
         const auto user =
             gateway.post("/v1/users", {{"email", s["email"]}, {"stepik_user_id", s["user"]},
@@ -95,15 +102,23 @@ std::vector<student> enrol(json_api& sandbox, json_api& gateway, std::int64_t co
 
 } // namespace
 
+std::vector<std::int64_t> new_student_ids(base::time_point now, std::int64_t count)
+{
+    const auto first = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+    std::vector<std::int64_t> out(static_cast<std::size_t>(count));
+    std::iota(out.begin(), out.end(), first);
+    return out;
+}
+
 int run_demo(runtime::environment& env, const std::vector<std::string>& words)
 {
-    const arguments args{words, {"--students", "--passes"}, {"--once"}};
+    const arguments args{words, {"--students", "--passes"}, {}};
     const auto gateway_url = env.url("GATEWAY_URL", "the gateway's API");
     const auto token = env.secret("GATEWAY_TOKEN", "a token of the gateway's API");
     const auto sandbox_url = env.url("SANDBOX_URL", "the sandbox");
     env.finish();
-    const auto student_count = args.number("--students", 5);
-    const auto passes = args.number("--passes", 10);
+    const auto student_count = args.number("--students", 5, 1);
+    const auto passes = args.number("--passes", 10, 1);
     json_api gateway{gateway_url, token};
     json_api sandbox{sandbox_url, {}};
 

@@ -17,8 +17,8 @@ int run_watch(runtime::environment& env, const std::vector<std::string>& words)
     env.finish();
     json_api api{gateway, token};
     json_api follower{gateway, token};
-    auto left = args.number("--count", std::numeric_limits<std::int64_t>::max());
-    const auto longest = std::chrono::seconds(args.number("--seconds", 365LL * 24 * 3600));
+    auto left = args.number("--count", std::numeric_limits<std::int64_t>::max(), 1);
+    const auto longest = std::chrono::seconds(args.number("--seconds", 365LL * 24 * 3600, 1));
     std::string path = "/v1/grants/stream?types=grant_issued,grant_failed,grant_revoked";
     if (args.has("--course"))
         path += fmt::format("&course={}", args.number("--course", 0));
