@@ -22,6 +22,12 @@ constexpr db::statement select_progress{"learning.lesson_state",
     "SELECT passed, steps_passed, steps_total, missing_steps, passed_after, passed_before, seen_at, backfill"
     " FROM learning.v_lesson_state WHERE course_id = $1 AND stepik_user_id = $2 AND lesson_id = $3"};
 
+// In the order of the lesson; a step that has left it since has no position and comes last.
+constexpr db::statement select_missing_steps{"learning.missing_steps",
+    "SELECT m.step_id, s.position FROM unnest($3::bigint[]) AS m(step_id) LEFT JOIN learning.v_steps s"
+    " ON s.course_id = $1 AND s.lesson_id = $2 AND s.step_id = m.step_id"
+    " ORDER BY s.position NULLS LAST, m.step_id"};
+
 constexpr db::statement select_health{"learning.course_health",
     "SELECT course_id, ok, problems, token_state, can_view_grades, has_learners_group, last_good_sweep_at,"
     " last_structure_at, last_error, checked_at, students, pages_done, pages_expected"
@@ -121,11 +127,12 @@ std::optional<trail_progress> progress_of(
     out.passed = db::get<bool>(r, "passed");
     out.steps_passed = db::get<int>(r, "steps_passed");
     out.steps_total = db::get<int>(r, "steps_total");
-    for (const auto id :
-        db::get_optional<std::vector<std::int64_t>>(r, "missing_steps").value_or(std::vector<std::int64_t>()))
-    {
+    const auto missing =
+        db::get_optional<std::vector<std::int64_t>>(r, "missing_steps").value_or(std::vector<std::int64_t>());
+    for (const auto& m : tx.exec(select_missing_steps, course_id, lesson_id, missing)) {
         trail_progress::missing_step step;
-        step.step_id = id;
+        step.step_id = db::get<std::int64_t>(m, "step_id");
+        step.position = db::get_optional<int>(m, "position");
         out.missing.push_back(step);
     }
     out.passed_after = db::get_optional<base::time_point>(r, "passed_after");

@@ -266,11 +266,13 @@ TEST_CASE("the other slices' real views have what is read from them")
     CHECK(g.call("GET", "/v1/courses").status == 200);
     CHECK(g.call("GET", "/v1/courses/5").status == 200);
     CHECK(g.call("GET", "/v1/grants").status == 200);
+    g.sql("INSERT INTO learning.lesson_progress (course_id, stepik_user_id, lesson_id, passed, steps_passed,"
+          " steps_total, missing_steps, backfill) VALUES (5, 1, 1, false, 0, 1, '{7}', false)");
     const auto id = base::new_uuid();
     auto body = [&](db::transaction& tx) {
         courses_with_lesson(tx, 1);
         enrolment_of(tx, 5, 1);
-        progress_of(tx, 5, 1, 1);
+        CHECK(progress_of(tx, 5, 1, 1)->missing.size() == 1);
         sync_request(tx, id);
         recent_syncs_of(tx, 5, id);
         grants_of_lesson(tx, id, 5, 1);

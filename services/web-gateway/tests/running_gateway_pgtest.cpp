@@ -25,6 +25,7 @@ constexpr const char* published_by_others = R"(
 CREATE SCHEMA fixture;
 CREATE TABLE fixture.v_structure (course_id bigint, module_id bigint, module_position int, module_title text,
     lesson_id bigint, lesson_position int, lesson_title text, gradable_steps int, vanished boolean DEFAULT false);
+CREATE TABLE fixture.v_steps (course_id bigint, lesson_id bigint, step_id bigint, position int, gradable boolean);
 CREATE TABLE fixture.v_enrolments (course_id bigint, stepik_user_id bigint, date_joined timestamptz,
     last_viewed timestamptz, last_read_at timestamptz, first_seen_at timestamptz, in_first_sweep boolean);
 CREATE TABLE fixture.v_lesson_state (course_id bigint, stepik_user_id bigint, lesson_id bigint, passed boolean,

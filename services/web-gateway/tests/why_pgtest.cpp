@@ -23,6 +23,8 @@ struct school
               "'2026-01-01', true);"
               "INSERT INTO fixture.v_lesson_state VALUES (5, 900, 501, false, 1, 3, '{7001,7002}', NULL, "
               "NULL, NULL, false);"
+              "INSERT INTO fixture.v_steps VALUES (5, 501, 7000, 1, false), (5, 501, 7002, 2, true),"
+              " (5, 501, 7001, 4, true), (6, 501, 7001, 9, true);"
               "INSERT INTO fixture.v_provider_health VALUES (5, true, NULL, now(), 'closed', 5, 0, 0);");
     }
 
@@ -63,16 +65,30 @@ TEST_CASE("the trail says the rule, the missing steps, when Stepik was read, and
     CHECK(t.at("/progress/steps_passed") == "1");
     CHECK(t.at("/progress/steps_total") == "3");
     REQUIRE(t.size("/progress/missing_steps") == 2);
-    CHECK(t.at("/progress/missing_steps/0/step_id") == "7001");
-    CHECK(t.at("/progress/missing_steps/0/link") == "https://stepik.org/lesson/501");
+    CHECK(t.at("/progress/missing_steps/0/step_id") == "7002"); // in the order of the lesson
+    CHECK(t.at("/progress/missing_steps/0/position") == "2");
+    CHECK(t.at("/progress/missing_steps/0/link") == "https://stepik.org/lesson/501/step/2");
+    CHECK(t.at("/progress/missing_steps/1/step_id") == "7001");
+    CHECK(t.at("/progress/missing_steps/1/position") == "4");
     CHECK(t.at("/stepik/last_read_at") == "2026-01-06T00:00:00.000000Z");
     CHECK(t.at("/stepik/last_viewed") == "2026-01-05T00:00:00.000000Z");
     CHECK(t.at("/media/0/subscription_code") == "SBX1");
     CHECK(t.size("/grants") == 0);
     CHECK(
         w.at("/student/sentence") == "The video opens when all tasks of “Hello” are solved: 1 of 3 so far.");
-    CHECK(w.at("/student/link") == "https://stepik.org/lesson/501");
+    CHECK(w.at("/student/action") == "Solve step 2 of this lesson on Stepik.");
+    CHECK(w.at("/student/link") == "https://stepik.org/lesson/501/step/2");
     CHECK(w.size("/ops/queues") == 2);
+}
+
+TEST_CASE("a missing step that has left the lesson has no place to be sent to")
+{
+    school s;
+    s.g.sql("DELETE FROM fixture.v_steps WHERE course_id = 5 AND step_id <> 7000");
+    const auto w = s.why("user=" + s.anna + "&lesson=501&lang=en");
+    CHECK(w.at("/trail/progress/missing_steps/0/position") == "null");
+    CHECK(w.at("/trail/progress/missing_steps/0/link") == "https://stepik.org/lesson/501");
+    CHECK(w.at("/student/link") == "https://stepik.org/lesson/501");
 }
 
 TEST_CASE("the trail follows a grant through its states")
