@@ -72,6 +72,8 @@ public:
     feed_position attach(const std::shared_ptr<follower>& f, const feed_position& caught_up_to);
     void detach(const std::shared_ptr<follower>& f);
     std::size_t followers() const { return followers_.size(); }
+    // Everything up to here was handed to the followers.
+    const feed_position& position() const { return position_; }
 
     std::string_view name() const override { return "feed"; }
     async::task<void> start() override;

@@ -1,9 +1,9 @@
 // GET /v1/grants/stream: the event log as server-sent events.
 //
 // A client first reads the table by itself from where it stopped (Last-Event-ID, ?since=) until it has caught
-// up, then follows the shared reader. Ids are places in the log, so a client that is cut, or whose gateway is
-// killed at any moment, resumes without a gap; it may see an event again only if the connection broke before
-// it noted the id.
+// up, then follows the shared reader. Ids are places in the log, and the stream opens with one, so a client
+// that is cut, or whose gateway is killed at any moment, resumes without a gap; it may see an event again
+// only if the connection broke before it noted the id.
 #include "domain/input.hpp"
 #include "domain/refused.hpp"
 #include "handlers/feed_reader.hpp"
@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds look_up{500};
 struct stream_wish
 {
     feed_filter filter;
-    std::optional<feed_position> after{};
+    std::optional<feed_place> from{};
     std::optional<base::time_point> since{};
 };
 
@@ -53,35 +53,36 @@ stream_wish read_wish(const http::request& request)
         out.since = checked_time(*since, "since");
     query.finish();
     if (const auto last = request.headers.get("Last-Event-ID"); last && !last->empty()) {
-        const auto position = parse_feed_position(*last);
-        if (!position.has_value())
+        const auto place = parse_feed_place(*last);
+        if (!place.has_value())
             throw invalid("Last-Event-ID", "An event id of this stream is written xid.seq.");
-        out.after = *position;
+        out.from = *place;
     }
     return out;
-}
-
-std::string wire(const feed_item& item)
-{
-    http::sse_event e;
-    e.id = to_string(item.position);
-    e.event = item.type;
-    e.data = item.data;
-    return http::format_sse(e);
 }
 
 // What one client wants and how far it has come.
 struct watch
 {
     feed_filter filter;
-    feed_start from;
+    feed_place from;
 
     // Moves behind the item; its text when the client is to see it, else nothing.
     std::string take(const feed_item& item)
     {
-        from.after = item.position;
-        return filter.wants(item) && !from.already.contains(item.position) ? wire(item) : std::string();
+        const bool wanted = filter.wants(item) && !from.was_there(item.position);
+        from.move_to(item.position);
+        if (!wanted)
+            return {};
+        http::sse_event e;
+        e.id = to_string(from);
+        e.event = item.type;
+        e.data = item.data;
+        return http::format_sse(e);
     }
+
+    // An id and no event: who is cut before its first event, or long after its last, resumes from here.
+    std::string place() const { return "id: " + to_string(from) + "\n\n"; }
 };
 
 // Writes what the table has up to `up_to`. False: the reader is gone.
@@ -136,8 +137,10 @@ async::task<void> send_live(gateway& g, http::stream_writer& out, watch& w)
                 bytes += w.take(*item);
         }
         const auto now = std::chrono::steady_clock::now();
-        if (bytes.empty() && now - last_write >= heartbeat)
-            bytes = http::sse_comment("alive");
+        if (bytes.empty() && now - last_write >= heartbeat) {
+            w.from.move_to(g.feed.position()); // nothing up to there was for this client
+            bytes = w.place();
+        }
         if (!bytes.empty()) {
             const bool there = co_await out.write(bytes);
             if (!there)
@@ -153,7 +156,7 @@ async::task<void> run_stream(gateway& g, http::stream_writer& out, watch w, log:
 {
     try {
         // Says that the stream stands, and how soon to come back when it breaks.
-        bool there = co_await out.write("retry: 1000\n: following the event log\n\n");
+        bool there = co_await out.write("retry: 1000\n: following the event log\n" + w.place());
         if (there)
             there = co_await send_from_table(g, out, w, std::nullopt);
         if (there)
@@ -171,12 +174,9 @@ async::task<http::response> stream_route(gateway& g, call& c)
 {
     const auto wish = read_wish(c.request);
     auto body = [&](db::transaction& tx) {
-        feed_start out;
-        if (wish.after)
-            out.after = *wish.after;
-        else
-            out = wish.since ? feed_since(tx, *wish.since) : feed_end(tx);
-        return out;
+        if (wish.from)
+            return *wish.from;
+        return wish.since ? feed_since(tx, *wish.since) : feed_end(tx);
     };
     watch w;
     w.filter = wish.filter;

@@ -2,6 +2,7 @@
 
 #include "coursegate/db/transaction.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 
@@ -33,10 +34,7 @@ constexpr db::statement select_unsettled{"accounts.feed_is_unsettled",
     "SELECT EXISTS (SELECT 1 FROM accounts.feed WHERE xid >= "
     "pg_snapshot_xmin(pg_current_snapshot())) AS unsettled"};
 
-constexpr db::statement select_end{"accounts.feed_end",
-    "WITH now AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xid)"
-    " SELECT xid, 0::bigint AS seq FROM now"
-    " UNION ALL SELECT f.xid, f.seq FROM accounts.feed f, now WHERE f.xid >= now.xid ORDER BY xid, seq"};
+constexpr db::statement select_end{"accounts.feed_end", "SELECT pg_current_snapshot()::text AS snapshot"};
 
 constexpr db::statement select_since{"accounts.feed_since",
     "SELECT xid, seq - 1 AS seq FROM accounts.feed WHERE recorded_at >= $1 ORDER BY xid, seq LIMIT 1"};
@@ -102,23 +100,34 @@ feed_page read_feed(
     return out;
 }
 
-feed_start feed_end(db::transaction& tx)
+feed_place feed_end(db::transaction& tx)
 {
-    const auto rows = tx.exec(select_end);
-    feed_start out;
-    out.after = read_position(rows[0]); // seq 0 comes before any row
-    for (pqxx::result::size_type i = 1; i < rows.size(); ++i)
-        out.already.insert(read_position(rows[i]));
+    // "xmin:xmax:running,running,…"
+    const auto text = db::get<std::string>(tx.exec(select_end)[0], "snapshot");
+    std::vector<std::uint64_t> numbers;
+    for (const char* at = text.data(); at < text.data() + text.size();) {
+        const auto [end, fault] = std::from_chars(at, text.data() + text.size(), numbers.emplace_back());
+        if (fault != std::errc())
+            throw std::logic_error("a snapshot is not written xmin:xmax:running");
+        at = std::find_if(end, text.data() + text.size(), [](char c) { return c >= '0' && c <= '9'; });
+    }
+    feed_place out;
+    out.after = {numbers.at(0), 0}; // 0 comes before any row
+    out.began_at = numbers.at(1);
+    out.running.assign(numbers.begin() + 2, numbers.end());
+    std::sort(out.running.begin(), out.running.end());
+    out.move_to(out.after); // nothing is remembered where no transaction runs
     return out;
 }
 
-feed_start feed_since(db::transaction& tx, base::time_point since)
+feed_place feed_since(db::transaction& tx, base::time_point since)
 {
+    auto end = feed_end(tx); // before looking: who commits in between has its place behind it
     const auto rows = tx.exec(select_since, since);
     if (rows.empty())
-        return feed_end(tx);
-    feed_start out;
-    out.after = read_position(rows[0]);
+        return end;
+    feed_place out;
+    out.after = std::min(read_position(rows[0]), end.after);
     return out;
 }
 

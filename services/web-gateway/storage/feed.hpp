@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -52,19 +51,11 @@ struct feed_page
 feed_page read_feed(db::transaction& tx, const feed_position& from, int limit,
     const std::optional<feed_position>& up_to = std::nullopt);
 
-// Where to start reading. `already` are rows behind `after` that are there and not wanted: they wait for an
-// older transaction to end (of any database of the server), and so can't be passed over by a position alone.
-struct feed_start
-{
-    feed_position after;
-    std::set<feed_position> already{};
-};
+// Where to start for what is still to come.
+feed_place feed_end(db::transaction& tx);
 
-// What is still to come.
-feed_start feed_end(db::transaction& tx);
-
-// What was recorded at `since` or later; feed_end when there is nothing yet.
-feed_start feed_since(db::transaction& tx, base::time_point since);
+// Where to start for what was recorded at `since` or later; feed_end when there is nothing yet.
+feed_place feed_since(db::transaction& tx, base::time_point since);
 
 // The last events about a student in a course: of this lesson, or of no lesson in particular. Newest first.
 std::vector<trail_event> events_about(db::transaction& tx, std::int64_t course_id, std::int64_t lesson_id,

@@ -109,13 +109,36 @@ TEST_CASE("numbers, ids and times outside their range are refused with the field
 
 TEST_CASE("a place in the event log survives the way to the client and back")
 {
-    const feed_position p{18446744073709551615ULL, 42};
-    const auto back = parse_feed_position(to_string(p));
+    feed_place p;
+    p.after = {18446744073709551615ULL, 42};
+    auto back = parse_feed_place(to_string(p));
     REQUIRE(back.has_value());
-    CHECK(*back == p);
+    CHECK(back->after == p.after);
+    CHECK(to_string(p) == "18446744073709551615.42");
     for (const auto* text :
-        {"", ".", "1", "1.", ".1", "1.2.3", "1.-2", "x.1", "1.2 ", "18446744073709551616.1"})
-        CHECK_FALSE(parse_feed_position(text).has_value());
+        {"", ".", "1", "1.", ".1", "1.2.", "1.2.9.5.4", "1.-2", "x.1", "1.2 ", "18446744073709551616.1"})
+        CHECK_FALSE(parse_feed_place(text).has_value());
     CHECK(feed_position{1, 9} < feed_position{2, 1});
     CHECK(feed_position{2, 1} < feed_position{2, 2});
+}
+
+TEST_CASE("a place remembers which transactions ran when the stream began, until the log is beyond them")
+{
+    feed_place p;
+    p.after = {10, 0};
+    p.began_at = 14;
+    p.running = {10, 12};
+    CHECK(to_string(p) == "10.0.14.10.12");
+    auto back = parse_feed_place(to_string(p));
+    REQUIRE(back.has_value());
+    CHECK_FALSE(back->was_there({10, 5})); // was not committed yet
+    CHECK(back->was_there({11, 6}));
+    CHECK_FALSE(back->was_there({12, 7}));
+    CHECK(back->was_there({13, 8}));
+    CHECK_FALSE(back->was_there({14, 9}));
+    back->move_to({12, 7});
+    back->move_to({10, 5});
+    CHECK(to_string(*back) == "12.7.14.10.12");
+    back->move_to({14, 9});
+    CHECK(to_string(*back) == "14.9");
 }

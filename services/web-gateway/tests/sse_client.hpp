@@ -77,6 +77,7 @@ public:
 
     bool ended() const { return ended_; }
     const std::string& head() const { return head_; }
+    const std::string& last_id() const { return parser_.last_id(); }
     const std::string& comments() const { return comments_; }
     boost::asio::ip::tcp::socket& socket() { return socket_; }
 

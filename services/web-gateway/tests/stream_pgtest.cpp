@@ -86,7 +86,7 @@ TEST_CASE("a stream shows what happens from now on, with id, type and data")
         const auto seen = co_await stream.next(20s);
         REQUIRE(seen);
         CHECK(seen->event == "lesson_passed");
-        CHECK(parse_feed_position(seen->id).has_value());
+        CHECK(parse_feed_place(seen->id).has_value());
         const auto data = data_of(seen);
         CHECK(data.at("/lesson_id") == "2");
         CHECK(data.at("/course_id") == "5");
@@ -151,6 +151,69 @@ TEST_CASE("a stream resumes after the last event that was seen, with nothing lef
         }
         const auto nothing_more = co_await stream.next(100ms);
         CHECK_FALSE(nothing_more);
+        stream.close();
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a stream that was cut before its first event shows what came in the gap")
+{
+    running_gateway g;
+    auto watch = [&]() -> async::task<void> {
+        co_await append(g, passed(5, 1));
+        sse_client stream(g.executor(), g.port());
+        co_await stream.open("/v1/grants/stream?types=lesson_passed", with_token);
+        const auto nothing_yet = co_await stream.next(100ms);
+        CHECK_FALSE(nothing_yet);
+        const auto opening = stream.last_id();
+        REQUIRE(parse_feed_place(opening).has_value());
+        stream.close();
+        co_await append(g, passed(5, 2)); // nobody follows
+        sse_client again(g.executor(), g.port());
+        co_await again.open(
+            "/v1/grants/stream?types=lesson_passed", with_token + "Last-Event-ID: " + opening + "\r\n");
+        const auto e = co_await again.next(20s);
+        CHECK(lesson_of(e) == 2);
+        again.close();
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a stream that was cut while older transactions ran shows the gap, and not what was there before")
+{
+    running_gateway g;
+    late_writer late(g), later(g);
+    auto watch = [&]() -> async::task<void> {
+        late.begin(1);
+        co_await append(g, passed(5, 2));
+        later.begin(3);
+        co_await append(g, passed(5, 4));
+        std::string place;
+        {
+            sse_client stream(g.executor(), g.port());
+            co_await stream.open("/v1/grants/stream", with_token);
+            const auto nothing_yet = co_await stream.next(100ms);
+            CHECK_FALSE(nothing_yet);
+            place = stream.last_id();
+            stream.close();
+        }
+        late.commit();
+        {
+            sse_client stream(g.executor(), g.port());
+            co_await stream.open("/v1/grants/stream", with_token + "Last-Event-ID: " + place + "\r\n");
+            const auto e = co_await stream.next(20s);
+            CHECK(lesson_of(e) == 1);
+            place = e ? e->id : "";
+            stream.close();
+        }
+        later.commit();
+        co_await append(g, passed(5, 5));
+        sse_client stream(g.executor(), g.port());
+        co_await stream.open("/v1/grants/stream", with_token + "Last-Event-ID: " + place + "\r\n");
+        auto e = co_await stream.next(20s);
+        CHECK(lesson_of(e) == 3);
+        e = co_await stream.next(20s);
+        CHECK(lesson_of(e) == 5);
         stream.close();
     };
     g.run(watch);
@@ -279,6 +342,28 @@ TEST_CASE("a stream starts at a time of the past when asked to")
         sse_client stream(g.executor(), g.port());
         co_await stream.open("/v1/grants/stream?since=2026-01-02T00:00:00Z", with_token);
         const auto e = co_await stream.next(20s);
+        CHECK(lesson_of(e) == 2);
+        stream.close();
+    };
+    g.run(watch);
+}
+
+TEST_CASE("a stream from a time of the past does not step over a transaction that commits late")
+{
+    running_gateway g;
+    late_writer late(g);
+    auto watch = [&]() -> async::task<void> {
+        const auto since = base::to_iso8601(base::now() - 1min);
+        late.begin(1);
+        co_await append(g, passed(5, 2));
+        sse_client stream(g.executor(), g.port());
+        co_await stream.open("/v1/grants/stream?since=" + since, with_token);
+        const auto too_soon = co_await stream.next(100ms);
+        CHECK_FALSE(too_soon);
+        late.commit();
+        auto e = co_await stream.next(20s);
+        CHECK(lesson_of(e) == 1);
+        e = co_await stream.next(20s);
         CHECK(lesson_of(e) == 2);
         stream.close();
     };
