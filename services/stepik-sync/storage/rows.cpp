@@ -56,7 +56,7 @@ constexpr db::statement upsert_rows{"learning.upsert_rows",
     "    last_read_at = excluded.last_read_at "
     "  where e.last_read_at <= excluded.last_read_at "
     "  returning stepik_user_id, found_by) "
-    "select stepik_user_id from written where found_by = $9::uuid order by stepik_user_id"};
+    "select stepik_user_id, found_by = $9::uuid as is_new from written order by stepik_user_id"};
 
 // `passed` only ever turns on, and whoever turns it leaves its mark: exactly one transaction gets the row
 // back.
@@ -86,9 +86,11 @@ constexpr db::statement upsert_lesson_rows{"learning.upsert_lesson_rows",
 constexpr db::statement remember_layout{"learning.remember_layout",
     "insert into row_layouts (course_id, layout, step_ids) values ($1::bigint, $2::bytea, $3::bigint[]) "
     "on conflict do nothing returning true as is_new"};
-// The rows list a step that the structure does not have: an author added it, and the structure is due.
+// The rows list a step that the structure does not have: an author added it, and the structure is due. A
+// reading that is under way may have begun before that: due from now on, it is made again after it.
 constexpr db::statement hint_structure{"learning.hint_structure",
-    "update courses set structure_due_at = least(structure_due_at, now()) "
+    "update courses set structure_due_at = case when structure_claimed_until > now() then now() "
+    "  else least(structure_due_at, now()) end "
     "where course_id = $1::bigint and structure_read_at is not null and exists ("
     "  select from unnest($2::bigint[]) as t (step) "
     "  where not exists (select from stepik_steps s where s.course_id = $1::bigint and s.step_id = t.step))"};
@@ -226,8 +228,13 @@ void remember_layouts(db::transaction& tx, std::int64_t course_id, const std::ve
     }
 }
 
-// Writes the rows; returns the students that this transaction saw first.
-std::vector<std::int64_t> write_rows(
+struct written
+{
+    std::set<std::int64_t> students;    // the others have a newer reading by now
+    std::vector<std::int64_t> appeared; // seen first by this transaction
+};
+
+written write_rows(
     db::transaction& tx, const rows_to_save& in, const std::vector<parsed_row>& rows, const base::uuid& mark)
 {
     std::vector<std::int64_t> students;
@@ -244,11 +251,16 @@ std::vector<std::int64_t> write_rows(
         digests.push_back(again ? std::string{} : as_bytes(r.row->results_digest));
         layouts.push_back(r.results.layout ? as_bytes(*r.results.layout) : std::string{});
     }
-    std::vector<std::int64_t> appeared;
+    written out;
     for (const auto& row : tx.exec(upsert_rows, in.course_id, students, db::times(joined), db::times(viewed),
              db::byte_arrays(digests), db::byte_arrays(layouts), in.read_at, in.first_sweep, mark))
-        appeared.push_back(db::get<std::int64_t>(row, "stepik_user_id"));
-    return appeared;
+    {
+        const auto student = db::get<std::int64_t>(row, "stepik_user_id");
+        out.students.insert(student);
+        if (db::get<bool>(row, "is_new"))
+            out.appeared.push_back(student);
+    }
+    return out;
 }
 
 } // namespace
@@ -333,14 +345,16 @@ rows_saved save_rows(db::transaction& tx, const rows_to_save& in)
             r.backfill = in.first_sweep;
             const auto known = states.find(p.row->user);
             p.decision = decide(p.results.steps, known == states.end() ? none : known->second, young, r);
-            for (const auto& c : p.decision.changes)
-                lessons.add(p.row->user, c);
         }
 
         remember_layouts(tx, in.course_id, parsed, stored);
-        const auto appeared = write_rows(tx, in, parsed, mark);
-        out.appeared = static_cast<int>(appeared.size());
-        for (const auto student : appeared) {
+        const auto written = write_rows(tx, in, parsed, mark);
+        for (const auto& p : parsed)
+            if (written.students.contains(p.row->user))
+                for (const auto& c : p.decision.changes)
+                    lessons.add(p.row->user, c);
+        out.appeared = static_cast<int>(written.appeared.size());
+        for (const auto student : written.appeared) {
             const auto at = std::lower_bound(students.begin(), students.end(), student,
                 [](const grade_row* row, std::int64_t id) { return row->user < id; });
             events::student_enrolled e;

@@ -109,8 +109,8 @@ constexpr db::statement count_failure{"learning.structure_failed",
     "where course_id = $1::bigint returning structure_failures, structure_due_at > $2::timestamptz as "
     "asked_again"};
 constexpr db::statement rest_structure{"learning.structure_rest",
-    "update courses set structure_due_at = now() + $2::bigint * interval '1 "
-    "second' where course_id = $1::bigint"};
+    "update courses set structure_due_at = greatest(now() + $2::bigint * interval '1 second', "
+    "  (select paused_until from api_budget where name = 'stepik')) where course_id = $1::bigint"};
 
 constexpr db::statement see_course{"learning.course_seen",
     "update courses set learners_count = coalesce($2::int, learners_count), "

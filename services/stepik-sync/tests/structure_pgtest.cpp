@@ -173,6 +173,21 @@ TEST_CASE_METHOD(structure_world, "a step that only the grades know of makes the
     CHECK(value("select gradable_steps from v_structure where lesson_id = 20") == "2");
 }
 
+TEST_CASE_METHOD(
+    structure_world, "a step that grades show while the structure is being read is not forgotten")
+{
+    stub.add_student(ann);
+    first_contact();
+    sql("update courses set structure_due_at = now()");
+    const auto turn = run([&]() { return one->structure.claim(stub_stepik::course_id, base::new_uuid()); });
+    REQUIRE(turn);
+    stub.find(ann).results["20-2"] = {{"step_id", 201}, {"is_passed", false}, {"score", 0}};
+    sweep();
+    structure_facts before_the_edit;
+    run([&]() { return one->structure.save(*turn, before_the_edit, events::cause{}); });
+    CHECK(value("select structure_due_at <= now() from courses") == "t");
+}
+
 TEST_CASE_METHOD(structure_world, "a reading that another one overtook changes nothing")
 {
     tick();
