@@ -22,6 +22,8 @@ constexpr auto quiet_without_word = 5s;   // a 429 without Retry-After
 constexpr auto quiet_for_logins = 60s;    // too many tokens asked for
 constexpr auto longest_quiet = 15min;     // whatever Retry-After says
 constexpr auto wrong_secret_stands = 10s; // a refused secret is not tried again before
+constexpr auto token_deadline = 10s;      // a token is a few bytes
+constexpr auto long_enough = 10s;         // a call that took so long is not tried again on the spot
 
 void count_call(const char* name, const char* outcome)
 {
@@ -55,7 +57,8 @@ struct stepik_client::token_entry
     base::secret client_secret;
     base::secret token;
     clock::time_point refresh_at{};
-    std::optional<base::error> refusal;
+    std::optional<base::error> refusal; // of the last try
+    clock::time_point refused_at{};
     clock::time_point refusal_until{};
 };
 
@@ -71,6 +74,7 @@ struct stepik_client::attempt_state
 {
     base::secret refused_token; // 401 with this one
     bool token_renewed = false;
+    bool went_out = false; // the last try got as far as Stepik
 };
 
 stepik_client::stepik_client(async::executor ex, http::client& web, call_budget& budget, settings s)
@@ -89,6 +93,7 @@ http::client_settings stepik_client::web_settings()
 async::task<base::result<base::secret>> stepik_client::token_for(
     const application& app, lane l, const base::secret& refused_token)
 {
+    const auto arrived = clock::now();
     auto& slot = tokens_[app.course_id];
     if (!slot)
         slot = std::make_shared<token_entry>(executor_);
@@ -99,13 +104,16 @@ async::task<base::result<base::secret>> stepik_client::token_for(
         // The author entered others: nothing that was learnt about the old ones holds.
         entry->client_id = app.client_id;
         entry->client_secret = app.client_secret;
+        log::never_print(app.client_secret);
         entry->token = {};
         entry->refusal.reset();
     }
     const bool is_refused = !refused_token.empty() && entry->token == refused_token;
     if (!entry->token.empty() && !is_refused && clock::now() < entry->refresh_at)
         co_return entry->token;
-    if (entry->refusal && clock::now() < entry->refusal_until)
+    // What became of the try that was under way when we came holds for us, too: a dozen callers that each
+    // wait for a token endpoint that hangs would wait for minutes.
+    if (entry->refusal && (entry->refused_at >= arrived || clock::now() < entry->refusal_until))
         co_return *entry->refusal;
 
     entry->token = {};
@@ -113,10 +121,11 @@ async::task<base::result<base::secret>> stepik_client::token_for(
     const auto asked_at = clock::now();
     auto answer = co_await fetch_token(app, l);
     if (!answer.has_value()) {
-        if (answer.error().code == stepik_errc::wrong_secret) {
-            entry->refusal = answer.error();
-            entry->refusal_until = clock::now() + wrong_secret_stands;
-        }
+        entry->refusal = answer.error();
+        entry->refused_at = clock::now();
+        entry->refusal_until = entry->refused_at;
+        if (answer.error().code == stepik_errc::wrong_secret)
+            entry->refusal_until += wrong_secret_stands;
         co_return answer.error();
     }
     // Refreshed before it ends, not because it did: a tenth of its life earlier, at most five minutes.
@@ -130,6 +139,8 @@ async::task<base::result<stepik_client::fresh_token>> stepik_client::fetch_token
     const application& app, lane l)
 {
     auto permit = co_await budget_.enter(l);
+    if (!permit.has_value())
+        co_return permit.error();
     http::client_request request;
     request.method = "POST";
     request.url = settings_.url + "/oauth2/token/";
@@ -139,7 +150,7 @@ async::task<base::result<stepik_client::fresh_token>> stepik_client::fetch_token
     request.headers.set("Content-Type", "application/x-www-form-urlencoded");
     request.headers.set("Accept", "application/json");
     request.body = "grant_type=client_credentials";
-    request.deadline = settings_.deadline;
+    request.deadline = std::min<std::chrono::milliseconds>(settings_.deadline, token_deadline);
     request.max_response_bytes = 64 * 1024;
     const auto answer = co_await web_.send(std::move(request));
     if (!answer.has_value()) {
@@ -162,7 +173,7 @@ async::task<base::result<stepik_client::fresh_token>> stepik_client::fetch_token
     }
     if (status == 429 || status == 497) {
         count_call("token", "rate_limited");
-        permit.give_back();
+        permit->give_back();
         co_await budget_.pause(quiet_time(*answer, quiet_for_logins));
         co_return base::fail(stepik_errc::rate_limited, "Stepik gives no tokens for a while");
     }
@@ -172,19 +183,27 @@ async::task<base::result<stepik_client::fresh_token>> stepik_client::fetch_token
             stepik_errc::server_error, "the token endpoint answered " + std::to_string(status));
     }
     count_call("token", "refused");
-    co_return with_detail(
-        stepik_errc::wrong_secret, "the token endpoint answered " + std::to_string(status), *answer);
+    // Only what OAuth says about the application is about the application: a proxy's 403 is not.
+    const std::string said = error_detail(answer->body);
+    const bool is_wrong =
+        status == 401 || (status == 400 && (said == "invalid_client" || said == "unauthorized_client"));
+    co_return with_detail(is_wrong ? stepik_errc::wrong_secret : stepik_errc::refused,
+        "the token endpoint answered " + std::to_string(status), *answer);
 }
 
 async::task<base::result<stepik_client::raw_answer>> stepik_client::attempt(
     const application& app, const std::string& path, const char* name, lane l, attempt_state& state)
 {
     for (;;) {
+        state.went_out = false;
         const auto token = co_await token_for(app, l, state.refused_token);
         if (!token.has_value())
             co_return token.error();
 
         auto permit = co_await budget_.enter(l);
+        if (!permit.has_value())
+            co_return permit.error();
+        state.went_out = true;
         http::client_request request;
         request.url = settings_.url + path;
         request.headers.set("Authorization", "Bearer " + token->expose());
@@ -204,7 +223,7 @@ async::task<base::result<stepik_client::raw_answer>> stepik_client::attempt(
             raw_answer out;
             out.body = std::move(answer->body);
             out.last_byte_at = answer->last_byte_at;
-            out.permit = std::move(permit);
+            out.permit = std::move(*permit);
             co_return out;
         }
         const std::string said = std::string(name) + " answered " + std::to_string(status);
@@ -220,7 +239,7 @@ async::task<base::result<stepik_client::raw_answer>> stepik_client::attempt(
         }
         if (status == 429) {
             count_call(name, "rate_limited");
-            permit.give_back();
+            permit->give_back();
             const auto quiet = quiet_time(*answer, quiet_without_word);
             log::warning("Stepik asks for fewer requests",
                 {{"course_id", app.course_id}, {"call", name}, {"quiet_ms", quiet.count()}});
@@ -244,6 +263,7 @@ async::task<base::result<T>> stepik_client::call(const application& app, std::st
     lane l, std::function<base::result<T>(raw_answer&)> parse, int tries)
 {
     attempt_state state;
+    const auto begun = clock::now();
     base::backoff::limits limits;
     limits.first = 400ms;
     limits.longest = 4s;
@@ -262,9 +282,13 @@ async::task<base::result<T>> stepik_client::call(const application& app, std::st
             else
                 failure = answer.error();
         } // the permit goes back before the rest
-        if (n >= tries || !may_pass_by_itself(*failure))
+        const bool is_limited =
+            failure->code == stepik_errc::rate_limited || failure->code == stepik_errc::busy;
+        // Where the budget let nobody through, or the tries took long, the caller asks again later.
+        if (n >= tries || !may_pass_by_itself(*failure) || (is_limited && !state.went_out) ||
+            clock::now() - begun > long_enough)
             co_return *failure;
-        if (failure->code != stepik_errc::rate_limited) // the budget's pause is rest enough
+        if (!is_limited) // the budget's pause is rest enough
             co_await async::sleep_for(rest.next());
     }
 }
@@ -315,7 +339,7 @@ async::task<base::result<course_answer>> stepik_client::course(const application
     };
     std::string path = "/api/courses/" + std::to_string(id);
     auto answer =
-        co_await call<course_answer>(app, std::move(path), "courses", lane::sweep, parse, tries_per_call);
+        co_await call<course_answer>(app, std::move(path), "courses", lane::structure, parse, tries_per_call);
     if (!answer.has_value() && answer.error().code == stepik_errc::forbidden)
         co_return base::fail(
             stepik_errc::not_found, answer.error().detail); // not shown to us: the same to its author
@@ -355,7 +379,7 @@ async::task<base::result<objects<T>>> stepik_client::by_ids(const application& a
             // Parts of a batch that failed are suspects: what fails again is cut further, not tried again.
             const int tries = isolating == 0 ? tries_per_call : batch.size() > 1 ? 1 : 2;
             auto answer =
-                co_await call<list_answer<T>>(app, std::move(path), name, lane::sweep, parse_body, tries);
+                co_await call<list_answer<T>>(app, std::move(path), name, lane::structure, parse_body, tries);
             if (!answer.has_value()) {
                 const auto code = answer.error().code;
                 const bool is_about_an_object =

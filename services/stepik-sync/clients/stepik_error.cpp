@@ -17,6 +17,8 @@ public:
             return "Stepik answered with an error of its own";
         case stepik_errc::rate_limited:
             return "Stepik asked for fewer requests";
+        case stepik_errc::busy:
+            return "no call to Stepik came free in time";
         case stepik_errc::wrong_secret:
             return "Stepik does not accept the application's id or secret";
         case stepik_errc::unreadable_key:
@@ -52,7 +54,8 @@ std::error_code make_error_code(stepik_errc e) noexcept
 bool may_pass_by_itself(const base::error& e)
 {
     return e.code == stepik_errc::unreachable || e.code == stepik_errc::server_error ||
-           e.code == stepik_errc::rate_limited || e.code == stepik_errc::bad_answer;
+           e.code == stepik_errc::rate_limited || e.code == stepik_errc::busy ||
+           e.code == stepik_errc::bad_answer;
 }
 
 } // namespace coursegate::stepik_sync

@@ -1,5 +1,5 @@
-// What can go wrong between us and Stepik, as values. The detail is a sentence without secrets and without
-// the body.
+// What can go wrong between us and Stepik, as values. The detail is a sentence without secrets; of the body
+// it holds at most the first 160 characters of what Stepik itself calls `detail` or `error`.
 #pragma once
 
 #include "coursegate/base/result.hpp"
@@ -10,7 +10,8 @@ enum class stepik_errc
 {
     unreachable = 1, // no whole answer: resolver, connection, deadline, open circuit
     server_error,    // 5xx
-    rate_limited,    // 429 (or 497 from the token endpoint), again and again
+    rate_limited,    // 429 (or 497 from the token endpoint), or a pause after one
+    busy,            // no call came free in time; Stepik was not asked
     wrong_secret,    // the token endpoint does not know the application
     unreadable_key,  // the stored secret can't be opened
     token_refused,   // 401 with a fresh token

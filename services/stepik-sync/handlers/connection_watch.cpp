@@ -37,7 +37,7 @@ health_note note_of(const base::error& e)
         n.token = token_state::ok;
         n.course_found = false;
     }
-    else if (e.code == stepik_errc::rate_limited)
+    else if (e.code == stepik_errc::rate_limited || e.code == stepik_errc::busy)
         n.last_call = health_note::call::none; // the budget knows until when
     else
         n.last_call = health_note::call::failed;

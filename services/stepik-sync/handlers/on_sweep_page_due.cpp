@@ -40,37 +40,44 @@ async::task<bool> on_sweep_page_due::read_page(
     page_saved saved;
     {
         const auto answer = co_await stepik_->grades_page(app, claim.page);
-        if (!answer.has_value() && answer.error().code == stepik_errc::not_found && claim.page > 1) {
-            // The course has fewer pages than it had: nobody is missing.
-            saved = co_await sweeps_->beyond(claim, because);
-            count_page("beyond");
+        const auto code = answer.has_value() ? std::error_code() : answer.error().code;
+        if (code == stepik_errc::rate_limited || code == stepik_errc::busy) {
+            co_await sweeps_->postpone(claim);
+            count_page("postponed");
+            co_return false;
         }
-        else if (!answer.has_value()) {
+        if (code == stepik_errc::not_found && claim.page > 1) {
+            const bool is_beyond = co_await sweeps_->not_there(claim);
+            count_page(is_beyond ? "beyond" : "failed");
+            if (!is_beyond)
+                context.log.info("Stepik has no such page, although the sweep does not end before it",
+                    {{"course_id", course_id}, {"page", claim.page}});
+            co_return is_beyond;
+        }
+        if (!answer.has_value()) {
             co_await watch_->failed(course_id, answer.error());
             co_await sweeps_->fail(claim, !may_pass_by_itself(answer.error()));
             count_page("failed");
             co_return false;
         }
-        else {
-            const grades_page& page = answer->page;
-            rows_to_save rows;
-            rows.course_id = course_id;
-            rows.rows = &page.rows;
-            rows.read_at = claim.database_time(answer->last_byte_at);
-            rows.first_sweep = claim.is_first_sweep;
-            rows.read_results = parse_results;
-            rows.because = because;
-            const int on_page = static_cast<int>(page.rows.size()) + page.malformed;
-            saved = co_await sweeps_->save(claim, !page.has_next, on_page, page.malformed, rows);
-            count_page("ok");
-            count_rows(saved.rows, page.malformed, claim.is_first_sweep ? "first_sweep" : "sweep",
-                std::chrono::steady_clock::now() - answer->last_byte_at);
-            const auto& complaint = page.malformed > 0 ? page.complaint : saved.rows.complaint;
-            if (!complaint.empty())
-                context.log.warning("rows of the grade book could not be understood",
-                    {{"course_id", course_id}, {"page", claim.page},
-                        {"rows", page.malformed + saved.rows.skipped}, {"first", complaint}});
-        }
+        const grades_page& page = answer->page;
+        rows_to_save rows;
+        rows.course_id = course_id;
+        rows.rows = &page.rows;
+        rows.read_at = claim.database_time(answer->last_byte_at);
+        rows.first_sweep = claim.is_first_sweep;
+        rows.read_results = parse_results;
+        rows.because = because;
+        const int on_page = static_cast<int>(page.rows.size()) + page.malformed;
+        saved = co_await sweeps_->save(claim, !page.has_next, on_page, page.malformed, rows);
+        count_page("ok");
+        count_rows(saved.rows, page.malformed, claim.is_first_sweep ? "first_sweep" : "sweep",
+            std::chrono::steady_clock::now() - answer->last_byte_at);
+        const auto& complaint = page.malformed > 0 ? page.complaint : saved.rows.complaint;
+        if (!complaint.empty())
+            context.log.warning("rows of the grade book could not be understood",
+                {{"course_id", course_id}, {"page", claim.page},
+                    {"rows", page.malformed + saved.rows.skipped}, {"first", complaint}});
     } // the answer's memory and its place among the calls in flight are free from here on
 
     if (saved.sweep_ended)

@@ -5,7 +5,8 @@
 // comes again and, being the same message, may claim again; Stepik is asked a second time, which changes
 // nothing there. After the save: the page is done and the second delivery finds nothing to do. A page that
 // fails is not the message's fault: it is acked, and the leader schedules the page again after a rest, so
-// Stepik being down for a night parks nothing.
+// Stepik being down for a night parks nothing. A page that the budget lets nobody ask for is put off until it
+// does: waiting happens in the database, so that the queue's other messages come through.
 #pragma once
 
 #include "clients/stepik_client.hpp"

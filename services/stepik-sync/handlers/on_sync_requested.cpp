@@ -14,6 +14,8 @@ std::string sentence_for(const base::error& e)
     if (e.code == stepik_errc::unreachable || e.code == stepik_errc::server_error ||
         e.code == stepik_errc::bad_answer)
         return "Stepik did not answer; please try again in a minute.";
+    if (e.code == stepik_errc::busy)
+        return "Stepik is slow just now; please try again in a minute.";
     if (e.code == stepik_errc::rate_limited)
         return "Stepik asks us to wait; please try again in a few minutes.";
     return "The course's connection to Stepik is not in order; its author can see why in the course's "

@@ -3,7 +3,8 @@
 // for everybody.
 //
 // Price: one short statement per call (it takes a slot and gives the finished ones back) and one more when
-// nobody here waits for the slot that became free. Crash with a call in flight: the slot's lease runs out.
+// nobody here waits for the slot that became free. Crash with a call in flight: the slot's lease, which is
+// renewed while the call lasts, runs out.
 #pragma once
 
 #include "clients/call_budget.hpp"
@@ -24,14 +25,18 @@ public:
     {
         double requests_per_second = 2;
         int concurrency = 2;
-        std::chrono::milliseconds lease{60'000}; // longer than any call with what is done with its answer
-        std::string holder;                      // the instance, for people who look into the table
+        std::chrono::milliseconds lease{15'000}; // renewed every third of it
+        // Whoever waits longer is told `busy`. Well below the 30 s after which a queue that nothing comes
+        // through makes the daemon unready.
+        std::chrono::milliseconds patience{15'000};
+        std::chrono::milliseconds structure_patience{120'000};
+        std::string holder; // the instance, for people who look into the table
     };
 
     api_budget(async::executor ex, db::pool& pool, settings s);
     ~api_budget() override;
 
-    async::task<call_permit> enter(lane l) override;
+    async::task<base::result<call_permit>> enter(lane l) override;
     async::task<void> pause(std::chrono::milliseconds d) override;
 
     // Whoever waits, and whoever comes, gets base::dependency_down: its message is handed back to the queue.

@@ -41,9 +41,11 @@ constexpr db::statement find_due{"learning.find_due",
     "select 'page', s.course_id, p.sweep_id, p.page from sweep_pages p join sweeps s using (sweep_id) "
     "where p.done_at is null and p.retry_at <= now() and s.finished_at is null "
     "union all "
-    "select 'stuck', s.course_id, s.sweep_id, extract(epoch from now() - s.last_progress_at)::int from "
-    "sweeps s "
-    "where s.finished_at is null and s.last_progress_at < now() - interval '60 seconds' "
+    "select 'stuck', s.course_id, s.sweep_id, "
+    "  extract(epoch from now() - greatest(s.last_progress_at, b.paused_until))::int "
+    "from sweeps s join api_budget b on b.name = 'stepik' "
+    "where s.finished_at is null and greatest(s.last_progress_at, b.paused_until) < now() - interval '60 "
+    "seconds' "
     "union all "
     "select 'request', r.course_id, r.request_id, 0 from sync_requests r "
     "where r.finished_at is null and r.requested_at < now() - interval '15 minutes'"};
@@ -101,15 +103,16 @@ constexpr db::statement purge_checks{
 // ---- pages
 // ---------------------------------------------------------------------------------------------------
 
-// The same message may claim again (it was delivered again after a crash); another one may not while a claim
-// stands.
+// The same message may claim again (it was delivered again after a crash), even when another leader took the
+// sweep over meanwhile; another one may not while a claim stands.
 constexpr db::statement claim_page{"learning.claim_page",
     "with claimed as ("
     "  update sweep_pages p set claimed_by = $3::uuid, claimed_until = now() + interval '15 minutes' from "
     "sweeps s "
     "  where p.sweep_id = $1::uuid and p.page = $2::int and s.sweep_id = p.sweep_id and s.finished_at is "
     "null "
-    "    and s.term <= $4::bigint and p.done_at is null and p.page <= coalesce(s.last_page, p.page) "
+    "    and (s.term <= $4::bigint or p.claimed_by = $3::uuid) and p.done_at is null and p.page <= "
+    "coalesce(s.last_page, p.page) "
     "    and (p.claimed_until is null or p.claimed_until < now() or p.claimed_by = $3::uuid) "
     "  returning s.course_id, s.is_first) "
     "select c.course_id, c.is_first, clock_timestamp() as claimed_at, "
@@ -178,6 +181,16 @@ constexpr db::statement page_failed{"learning.page_failed",
 constexpr db::statement sweep_alive{"learning.sweep_alive",
     "update sweeps set last_progress_at = now() where sweep_id = $1::uuid and finished_at is null"};
 
+constexpr db::statement look_before{"learning.look_before_page",
+    "select coalesce(s.last_page < $2::int, false) or s.finished_at is not null as ends_before, "
+    "  exists (select from sweep_pages p where p.sweep_id = s.sweep_id and p.page = $2::int - 1 "
+    "    and p.done_at is not null) as is_promised "
+    "from sweeps s where s.sweep_id = $1::uuid"};
+constexpr db::statement postpone_page{"learning.postpone_page",
+    "update sweep_pages p set claimed_by = null, claimed_until = null, "
+    "  retry_at = greatest(b.paused_until, now() + interval '2 seconds') from api_budget b "
+    "where p.sweep_id = $1::uuid and p.page = $2::int and p.done_at is null and b.name = 'stepik'"};
+
 std::vector<events::envelope> page_events(const base::uuid& sweep_id, std::int64_t course_id,
     std::int64_t term, int first, int last, const events::cause& because)
 {
@@ -211,6 +224,22 @@ bool end(
     if (took != nullptr)
         *took = std::chrono::duration<double>(db::get<double>(row, "seconds"));
     return true;
+}
+
+// The page failed: it rests, or ends the sweep.
+void rest(db::transaction& tx, const page_claim& claim, bool for_good = false)
+{
+    const auto rows = tx.exec(lock_page, claim.sweep_id, claim.page);
+    if (rows.empty())
+        return; // done or over meanwhile
+    const int failures = db::get<int>(rows[0], "failures") + 1;
+    const auto how_long = rest_after_failure(failures);
+    if (for_good || !how_long) {
+        end(tx, claim.sweep_id, "failed", nullptr);
+        return;
+    }
+    tx.exec(page_failed, claim.sweep_id, claim.page, failures, static_cast<std::int64_t>(how_long->count()));
+    tx.exec(sweep_alive, claim.sweep_id);
 }
 
 struct page_facts
@@ -409,33 +438,31 @@ async::task<page_saved> sweep_store::save(
     co_return co_await pool_.transact(body);
 }
 
-async::task<page_saved> sweep_store::beyond(const page_claim& claim, events::cause because)
+async::task<bool> sweep_store::not_there(const page_claim& claim)
 {
     const auto body = [&](db::transaction& tx) {
-        page_saved out;
-        page_facts facts;
-        facts.last_page = std::max(1, claim.page - 1);
-        mark_done(tx, claim, facts, because, out);
-        return out;
+        const auto rows = tx.exec(look_before, claim.sweep_id, claim.page);
+        if (rows.empty() || db::get<bool>(rows[0], "ends_before"))
+            return true;
+        // A page that was read and is not the last one said that this one is there.
+        if (db::get<bool>(rows[0], "is_promised"))
+            rest(tx, claim);
+        else
+            tx.exec(postpone_page, claim.sweep_id, claim.page);
+        return false;
     };
     co_return co_await pool_.transact(body);
 }
 
+async::task<void> sweep_store::postpone(const page_claim& claim)
+{
+    const auto body = [&](db::transaction& tx) { tx.exec(postpone_page, claim.sweep_id, claim.page); };
+    co_await pool_.transact(body);
+}
+
 async::task<void> sweep_store::fail(const page_claim& claim, bool for_good)
 {
-    const auto body = [&](db::transaction& tx) {
-        const auto rows = tx.exec(lock_page, claim.sweep_id, claim.page);
-        if (rows.empty())
-            return; // done or over meanwhile
-        const int failures = db::get<int>(rows[0], "failures") + 1;
-        const auto rest = rest_after_failure(failures);
-        if (for_good || !rest) {
-            end(tx, claim.sweep_id, "failed", nullptr);
-            return;
-        }
-        tx.exec(page_failed, claim.sweep_id, claim.page, failures, static_cast<std::int64_t>(rest->count()));
-        tx.exec(sweep_alive, claim.sweep_id);
-    };
+    const auto body = [&](db::transaction& tx) { rest(tx, claim, for_good); };
     co_await pool_.transact(body);
 }
 

@@ -84,8 +84,12 @@ public:
     async::task<page_saved> save(
         const page_claim& claim, bool last, int rows_on_page, int malformed, const rows_to_save& rows);
 
-    // Stepik has no such page: the sweep ends before it.
-    async::task<page_saved> beyond(const page_claim& claim, events::cause because);
+    // Stepik has no such page. True: the sweep is known to end before it. Otherwise the page is read again:
+    // soon when the page before it is not read yet, as after a failure when that one promised this one.
+    async::task<bool> not_there(const page_claim& claim);
+
+    // Stepik could not be asked: the page is scheduled again when a pause is over, or soon. No failure.
+    async::task<void> postpone(const page_claim& claim);
 
     // The page failed. `for_good`: so would the others, the sweep has failed. Otherwise the page rests and is
     // scheduled again, until it failed too often.

@@ -19,12 +19,14 @@ struct fixture
         testkit::run(loop, [this]() { return pool.stop(); });
     }
 
-    api_budget& add(double rate, int concurrency, std::chrono::milliseconds lease = 60s)
+    api_budget& add(double rate, int concurrency, std::chrono::milliseconds lease = 60s,
+        std::chrono::milliseconds patience = 15s)
     {
         api_budget::settings s;
         s.requests_per_second = rate;
         s.concurrency = concurrency;
         s.lease = lease;
+        s.patience = patience;
         s.holder = "test-" + std::to_string(budgets.size());
         budgets.push_back(std::make_unique<api_budget>(loop.get_executor(), pool, s));
         return *budgets.back();
@@ -32,7 +34,13 @@ struct fixture
 
     call_permit enter(api_budget& b, lane l = lane::sweep)
     {
-        return testkit::run(loop, [&]() { return b.enter(l); });
+        return testkit::run(loop, [&]() { return b.enter(l); }).value();
+    }
+
+    std::error_code refused(api_budget& b, lane l = lane::sweep)
+    {
+        const auto entered = testkit::run(loop, [&]() { return b.enter(l); });
+        return entered.has_value() ? std::error_code() : entered.error().code;
     }
 
     void until(std::function<bool()> done)
@@ -65,7 +73,8 @@ struct caller
 async::task<void> call(api_budget& b, lane l, caller& c)
 {
     try {
-        c.permit = co_await b.enter(l);
+        auto entered = co_await b.enter(l);
+        c.permit = std::move(entered.value());
         c.is_in = true;
     }
     catch (const base::dependency_down&) {
@@ -149,14 +158,61 @@ TEST_CASE_METHOD(fixture, "a pause holds for everybody")
 
 TEST_CASE_METHOD(fixture, "the slot of a killed instance comes free with its lease")
 {
-    auto& one = add(10'000, 1, 200ms);
+    boost::asio::io_context dead; // runs no more once the call is in flight
+    db::pool its_pool(dead.get_executor(), database.settings_as("stepik-sync"));
+    api_budget::settings s;
+    s.requests_per_second = 10'000;
+    s.concurrency = 1;
+    s.lease = 200ms;
+    api_budget killed(dead.get_executor(), its_pool, s);
+    auto lost = testkit::run(dead, [&]() { return killed.enter(lane::sweep); }).value();
     auto& two = add(10'000, 1, 200ms);
-    auto lost = enter(one); // never given back in time
     auto found = enter(two);
     // Giving back late must not take away what belongs to another call by now.
     lost.give_back();
+    testkit::run(dead, [&]() { return killed.close(); });
+    CHECK(taken() == 1);
+    testkit::run(dead, [&]() { return its_pool.stop(); });
     found.give_back();
     until([&] { return taken() == 0; });
+}
+
+TEST_CASE_METHOD(fixture, "a slot stays taken for as long as its call lasts")
+{
+    auto& one = add(10'000, 1, 300ms);
+    auto& two = add(10'000, 1, 300ms, 1s);
+    auto held = enter(one);
+    CHECK(refused(two) == stepik_errc::busy); // more than three leases later
+    CHECK(taken() == 1);
+    held.give_back();
+    auto next = enter(two);
+}
+
+TEST_CASE_METHOD(fixture, "nobody waits out a long pause, and a person not even a short one")
+{
+    auto& one = add(10'000, 2);
+    testkit::run(loop, [&]() { return one.pause(4s); });
+    CHECK(refused(one, lane::urgent) == stepik_errc::rate_limited);
+    testkit::run(loop, [&]() { return one.pause(900s); });
+    CHECK(refused(one, lane::sweep) == stepik_errc::rate_limited);
+    CHECK(refused(one, lane::structure) == stepik_errc::rate_limited);
+}
+
+TEST_CASE_METHOD(fixture, "a queue of callers that nobody makes room for lets go after a while")
+{
+    auto& one = add(10'000, 1, 60s, 300ms);
+    auto held = enter(one);
+    int told = 0;
+    const auto wait = [&]() -> async::task<void> {
+        const auto entered = co_await one.enter(lane::sweep);
+        CHECK(entered.error().code == stepik_errc::busy);
+        ++told;
+    };
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 16; ++i)
+        boost::asio::co_spawn(loop, wait, boost::asio::detached);
+    until([&] { return told == 16; });
+    CHECK(std::chrono::steady_clock::now() - begin < 3s); // not one after the other
 }
 
 TEST_CASE_METHOD(fixture, "stopping lets everybody go who waits")

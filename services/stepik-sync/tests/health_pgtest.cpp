@@ -1,7 +1,10 @@
 // A connection that is broken says so and recovers when it is put right; nothing else stops.
 #include "world.hpp"
 
+#include "coursegate/log/log.hpp"
 #include "coursegate/metrics/metrics.hpp"
+
+#include <mutex>
 
 using namespace coursegate;
 using namespace coursegate::stepik_sync;
@@ -16,6 +19,47 @@ bool metrics_say(const std::string& problem)
                "coursegate_stepik_course_problem{course=\"247644\",problem=\"" + problem + "\"} 1") !=
            std::string::npos;
 }
+
+// What is logged while it lives.
+struct logged
+{
+    logged() : before(log::set_sink(&take)), level(log::current_level())
+    {
+        log::set_level(log::level::debug);
+        lines().clear();
+    }
+    ~logged()
+    {
+        log::set_sink(before);
+        log::set_level(level);
+    }
+    logged(const logged&) = delete;
+
+    bool has(const std::string& text) const
+    {
+        const std::lock_guard lock{mutex()};
+        return lines().find(text) != std::string::npos;
+    }
+
+    static std::mutex& mutex()
+    {
+        static std::mutex m;
+        return m;
+    }
+    static std::string& lines()
+    {
+        static std::string s;
+        return s;
+    }
+    static void take(std::string_view line)
+    {
+        const std::lock_guard lock{mutex()};
+        lines() += line;
+    }
+
+    log::sink before;
+    log::level level;
+};
 
 } // namespace
 
@@ -53,6 +97,31 @@ TEST_CASE_METHOD(health_world, "a wrong secret, then the right one")
     CHECK(value("select ok || ' ' || token_state from v_course_health") == "true ok");
     CHECK_FALSE(metrics_say("wrong_secret"));
     CHECK(value("select count(*) from enrolments") == "1");
+}
+
+TEST_CASE_METHOD(health_world, "what is wrong is logged, the secret and the token never are")
+{
+    const logged log_lines;
+    stub.add_student(ann);
+    stub.client_secret = "w0rds-of-today";
+    connect("w0rds-of-yesterday");
+    // A server that echoes what it was sent.
+    stub.instead["/oauth2/token/"] = {
+        http::response::json(401, nlohmann::json{{"error", "no client with w0rds-of-yesterday"}})};
+    connected();
+    CHECK(problem_names() == "wrong_secret");
+    CHECK(log_lines.has("does not accept the application's id"));
+    CHECK(log_lines.has("no client with "));
+    CHECK_FALSE(log_lines.has("w0rds-of-yesterday"));
+
+    connect("w0rds-of-today");
+    stub.instead["/api/course-grades"] = {stub_stepik::status(403, "token-1 of w0rds-of-today")};
+    connected();
+    REQUIRE(stub.tokens_given.size() == 1);
+    REQUIRE(stub.tokens_given[0] == "token-1");
+    CHECK(log_lines.has("grade_book_not_visible"));
+    CHECK_FALSE(log_lines.has("w0rds-of-today"));
+    CHECK_FALSE(log_lines.has("token-1"));
 }
 
 TEST_CASE_METHOD(health_world, "a secret that was put right at Stepik's side is found by the next sweep")

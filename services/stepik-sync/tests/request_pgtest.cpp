@@ -143,6 +143,21 @@ TEST_CASE_METHOD(request_world, "what goes wrong is answered with a sentence, an
     CHECK_THAT(answer["detail"].get<std::string>(), Catch::Contains("paused"));
 }
 
+TEST_CASE_METHOD(request_world, "a check during a pause is answered at once, and nobody asks Stepik")
+{
+    stub.add_student(ann);
+    first_contact();
+    take_events();
+    run([&]() { return one->budget.pause(std::chrono::seconds(60)); });
+    stub.calls.clear();
+    const auto begin = std::chrono::steady_clock::now();
+    const auto answer = ask(request());
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
+    CHECK(answer["outcome"] == "failed");
+    CHECK_THAT(answer["detail"].get<std::string>(), Catch::Contains("asks us to wait"));
+    CHECK(stub.total_calls() == 0);
+}
+
 TEST_CASE_METHOD(request_world, "a request that nobody answered is given up, and answered so")
 {
     const auto event = events::unwrap<events::sync_requested>(request()).value();

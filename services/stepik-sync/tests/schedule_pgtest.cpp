@@ -113,6 +113,22 @@ TEST_CASE_METHOD(world, "a message of an earlier term is void once another leade
     CHECK(stub.grade_calls() == before);
 }
 
+TEST_CASE_METHOD(world, "a page whose handler was killed goes on although another leader took the sweep over")
+{
+    stub.add_student(ann);
+    tick();
+    deliver_work();
+    sql("update courses set sweep_due_at = now()");
+    tick();
+    const auto due = take_events({"sweep_page_due"});
+    REQUIRE(due.size() == 1);
+    const auto event = events::unwrap<events::sweep_page_due>(due[0].envelope).value();
+    REQUIRE(run([&]() { return one->sweeps.claim(event, due[0].envelope.id); })); // and then it was killed
+    sql("update sweeps set term = term + 1");
+    run([&]() { return one->deliver(due[0].envelope); }); // the same message again
+    CHECK(value("select outcome from sweeps") == "good");
+}
+
 TEST_CASE_METHOD(world, "a claim of a killed instance does not keep its page for ever")
 {
     stub.add_student(ann);

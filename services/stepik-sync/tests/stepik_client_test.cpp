@@ -17,7 +17,7 @@ namespace {
 class open_budget final : public call_budget
 {
 public:
-    async::task<call_permit> enter(lane l) override
+    async::task<base::result<call_permit>> enter(lane l) override
     {
         ++entered[l];
         ++in_flight;
@@ -157,6 +157,33 @@ TEST_CASE_METHOD(fixture, "a wrong secret is told from everything else and not t
     // The author enters the right one: no need to wait.
     app.client_secret = base::secret("another");
     CHECK(page().has_value());
+}
+
+TEST_CASE_METHOD(fixture, "a proxy's refusal is not a wrong secret")
+{
+    stub.instead["/oauth2/token/"] = {stub_stepik::status(403, "blocked"), stub_stepik::status(404, "no"),
+        http::response::json(400, nlohmann::json{{"error", "invalid_request"}}),
+        http::response::json(400, nlohmann::json{{"error", "unauthorized_client"}})};
+    CHECK(page().error().code == stepik_errc::refused);
+    CHECK(page().error().code == stepik_errc::refused);
+    CHECK(page().error().code == stepik_errc::refused);
+    CHECK(page().error().code == stepik_errc::wrong_secret);
+}
+
+TEST_CASE_METHOD(fixture, "callers that waited for a token that was not given do not each ask again")
+{
+    for (int i = 0; i < 8; ++i)
+        stub.instead["/oauth2/token/"].push_back(stub_stepik::status(403, "blocked"));
+    int done = 0;
+    const auto one = [this, &done]() -> async::task<void> {
+        const auto answer = co_await client->grades_page(app, 1);
+        CHECK_FALSE(answer.has_value());
+        ++done;
+    };
+    for (int i = 0; i < 8; ++i)
+        boost::asio::co_spawn(loop, one, boost::asio::detached);
+    CHECK(testkit::run(loop, [&]() { return testkit::eventually_async(10s, [&] { return done == 8; }); }));
+    CHECK(stub.calls["/oauth2/token/"] == 1);
 }
 
 TEST_CASE_METHOD(fixture, "what Stepik refuses is told apart")

@@ -4,6 +4,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include <future>
+
 using namespace coursegate;
 using namespace coursegate::stepik_sync;
 using namespace std::chrono_literals;
@@ -372,6 +374,114 @@ TEST_CASE_METHOD(world, "an older reading that comes late takes nothing back")
     sweep();
     CHECK(passes().empty());
     CHECK(value("select steps_passed from lesson_progress where lesson_id = 10") == "2");
+}
+
+TEST_CASE_METHOD(world, "of two readings of a new student at once the newer one stands, whoever comes last")
+{
+    stub.add_student(ann);
+    tick();
+    deliver_work();
+    application app;
+    app.course_id = stub_stepik::course_id;
+    app.client_id = "client";
+    app.client_secret = base::secret("secret");
+    const auto older = run([&]() { return one->stepik.grades_page(app, 1); });
+    stub.pass(ann, 101);
+    const auto newer = run([&]() { return one->stepik.grades_page(app, 1); });
+    const auto save = [&](const grades_answer& answer, base::time_point at, results_reader reader) {
+        rows_to_save rows;
+        rows.course_id = app.course_id;
+        rows.rows = &answer.page.rows;
+        rows.read_at = at;
+        rows.read_results = std::move(reader);
+        return one->pool.transact([rows](db::transaction& tx) { return save_rows(tx, rows); });
+    };
+    const auto now = base::now();
+    // The older one has found no row of hers, and stands still until the newer one is stored.
+    std::promise<void> is_stored;
+    auto stored = is_stored.get_future().share();
+    std::atomic<bool> stands_still{false};
+    bool is_done = false;
+    const auto late = [&]() -> async::task<void> {
+        const results_reader slow = [&](std::string_view raw) {
+            stands_still = true;
+            stored.wait();
+            return parse_results(raw);
+        };
+        co_await save(*older, now - 1s, slow);
+        is_done = true;
+    };
+    boost::asio::co_spawn(loop, late, boost::asio::detached);
+    CHECK(run([&]() { return testkit::eventually_async(10s, [&] { return stands_still.load(); }); }));
+    run([&]() { return save(*newer, now, parse_results); });
+    is_stored.set_value();
+    CHECK(run([&]() { return testkit::eventually_async(10s, [&] { return is_done; }); }));
+    CHECK(value("select steps_passed from lesson_progress where lesson_id = 10") == "1");
+}
+
+TEST_CASE_METHOD(world, "a page that is missing once in the middle ends no sweep")
+{
+    stub.page_size = 1;
+    for (int i = 0; i < 3; ++i)
+        stub.pass_lesson(stub.add_student(ann + i).id, 20);
+    stub.during_grades = [this]() -> async::task<void> {
+        stub.during_grades = nullptr; // page 1 is answered as it should be, page 2 is not
+        stub.instead["/api/course-grades"] = {stub_stepik::status(404, "Invalid page.")};
+        co_return;
+    };
+    first_contact();
+    CHECK(value("select first_sweep_done_at from courses").empty());
+    CHECK(value("select failures from sweep_pages where page = 2") == "1");
+    sql("update sweep_pages set retry_at = now() where retry_at is not null");
+    tick();
+    deliver_work();
+    CHECK(value("select last_page || ' ' || students from courses") == "3 3");
+    const auto found = passes();
+    CHECK(found.size() == 3);
+    for (const auto& p : found)
+        CHECK(p["backfill"] == true);
+}
+
+TEST_CASE_METHOD(world, "a page beyond the end that is read before the last one waits for it")
+{
+    stub.page_size = 1;
+    for (int i = 0; i < 3; ++i)
+        stub.add_student(ann + i);
+    first_contact();
+    stub.students.resize(1);
+    sql("update courses set sweep_due_at = now()");
+    tick();
+    const auto due = take_events({"sweep_page_due"});
+    REQUIRE(due.size() == 3);
+    for (const int page : {2, 1, 0}) // the first one last
+        run([&]() { return one->deliver(due[static_cast<std::size_t>(page)].envelope); });
+    CHECK(value("select count(*) from sweeps where outcome = 'good'") == "2");
+    CHECK(value("select sum(failures) from sweep_pages") == "0");
+    CHECK(value("select last_page from courses") == "1");
+}
+
+TEST_CASE_METHOD(world, "a quarter of an hour of quiet keeps no message waiting and fails no page")
+{
+    stub.page_size = 1;
+    for (int i = 0; i < 20; ++i)
+        stub.add_student(ann + i);
+    first_contact();
+    run([&]() { return one->budget.pause(15min); });
+    const auto begin = std::chrono::steady_clock::now();
+    const int before = stub.total_calls();
+    sweep();
+    CHECK(std::chrono::steady_clock::now() - begin < 10s);
+    CHECK(stub.total_calls() == before);
+    CHECK(value("select count(*) from sweep_pages p join api_budget b on p.retry_at = b.paused_until "
+                "where p.failures = 0 and p.claimed_by is null") == "20");
+    sql("update sweeps set last_progress_at = now() - interval '10 minutes'");
+    tick();
+    CHECK(take_events({"sweep_page_due"}).empty()); // nothing is lost: it rests
+    CHECK(value("select sum(failures) from sweep_pages") == "0");
+    sql("update api_budget set paused_until = now(); update sweep_pages set retry_at = now()");
+    tick();
+    deliver_work();
+    CHECK(value("select count(*) from sweeps where outcome = 'good'") == "2");
 }
 
 TEST_CASE_METHOD(world, "pages that fail rest and come again; a sweep of failures ends as failed")
