@@ -1,5 +1,7 @@
 #include "domain/faults.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace coursegate::sandbox {
@@ -72,6 +74,14 @@ bool fault_plan::remove(int id)
     return std::erase_if(rules_, [&](const fault_rule& r) { return r.id == id; }) != 0;
 }
 
+std::vector<fault_rule> fault_plan::clear()
+{
+    auto out = std::exchange(rules_, {});
+    std::ranges::move(std::exchange(used_up_, {}), std::back_inserter(out));
+    std::ranges::sort(out, {}, &fault_rule::id);
+    return out;
+}
+
 fault_plan::decision fault_plan::decide(target t, std::string_view path)
 {
     decision out;
@@ -93,7 +103,12 @@ fault_plan::decision fault_plan::decide(target t, std::string_view path)
             out.fault = r;
     }
     if (used_up)
-        std::erase_if(rules_, [](const fault_rule& r) { return r.count && *r.count <= 0; });
+        std::erase_if(rules_, [this](const fault_rule& r) {
+            const bool is_over = r.count && *r.count <= 0;
+            if (is_over)
+                used_up_.push_back(r);
+            return is_over;
+        });
     return out;
 }
 

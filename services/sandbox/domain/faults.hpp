@@ -48,13 +48,13 @@ struct fault_rule
     int id = 0;
     sandbox::target target = sandbox::target::stepik;
     fault_kind kind = fault_kind::latency;
-    double share = 1.0;                // of the calls it applies to
-    std::optional<std::int64_t> count; // so many hits, then the rule is gone; empty: no end
-    std::string path;                  // prefix, "/api/ppv/addbuyer"; empty: every call of the target
-    std::optional<int> millis;         // of latency (default 1000) and timeouts (default 15000)
-    int retry_after = 1;               // seconds, of status_429
-    std::optional<bool> effect;        // overrides done_before(kind)
-    std::string message;               // of failed_200; empty: "Temporary error"
+    double share = 1.0;                 // of the calls it applies to
+    std::optional<std::int64_t> count;  // so many hits, then the rule is gone; empty: no end
+    std::string path;                   // prefix, "/api/ppv/addbuyer"; empty: every call of the target
+    std::optional<int> millis;          // of latency (default 1000) and timeouts (default 15000)
+    int retry_after = 1;                // seconds, of status_429
+    std::optional<bool> effect;         // overrides done_before(kind)
+    std::optional<std::string> message; // of failed_200; "" leaves it out; not given: "Temporary error"
     std::int64_t hits = 0;
 };
 
@@ -63,8 +63,8 @@ class fault_plan
 public:
     explicit fault_plan(std::uint64_t seed = 1) : random_(seed) {}
 
-    int add(fault_rule r); // gives it an id
-    void clear() { rules_.clear(); }
+    int add(fault_rule r);           // gives it an id
+    std::vector<fault_rule> clear(); // all there were, those that are used up as well: what bit how often
     bool remove(int id);
     void reseed(std::uint64_t seed) { random_ = seeded_random(seed); }
     const std::vector<fault_rule>& rules() const { return rules_; }
@@ -78,6 +78,7 @@ public:
 
 private:
     std::vector<fault_rule> rules_;
+    std::vector<fault_rule> used_up_;
     seeded_random random_;
     int last_id_ = 0;
 };

@@ -9,7 +9,8 @@ namespace coursegate::sandbox {
 struct settings
 {
     // Both
-    int latency_ms = 0; // before every answer
+    int latency_ms = 0;       // before every answer
+    int bytes_per_second = 0; // of a body; 0: at once
 
     // Stepik
     int page_size = 20;               // rows of a page
@@ -32,6 +33,7 @@ struct settings
     bool omit_status = false;              // leave Status out of a successful JSON answer
     std::string numbers = "recorded";      // recorded (some as strings) | strings (all)
     bool duplicate_buyers = true;          // addbuyer without a hash: a second buyer for the same e-mail
+    bool repeat_listed_buyers = false;     // listbuyers shows every buyer twice
     bool config_spends_activation = false; // does /{code}/config count as a device?
     int boomstream_per_second = 0;         // HTTP 429 above it; 0: no limit
 };

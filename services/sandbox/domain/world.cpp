@@ -155,11 +155,14 @@ base::result<gradebook::passed> world::pass_lesson(
 {
     const auto at = now();
     const auto staleness = std::chrono::milliseconds(settings.staleness_ms);
+    auto out = c.grades.pass_lesson(user, lesson, at, staleness, tries);
+    if (!out.has_value())
+        return out; // refused: then nothing happens in the other courses either
     for (const auto& other : classrooms_)
         if (other.get() != &c && other->course.find_lesson(lesson) != nullptr &&
             other->grades.find(user) != nullptr)
             static_cast<void>(other->grades.pass_lesson(user, lesson, at, staleness, tries));
-    return c.grades.pass_lesson(user, lesson, at, staleness, tries);
+    return out;
 }
 
 base::result<gradebook::passed> world::pass_step(
@@ -167,11 +170,14 @@ base::result<gradebook::passed> world::pass_step(
 {
     const auto at = now();
     const auto staleness = std::chrono::milliseconds(settings.staleness_ms);
+    auto out = c.grades.pass_step(user, step, at, staleness, tries);
+    if (!out.has_value())
+        return out;
     for (const auto& other : classrooms_)
         if (other.get() != &c && other->course.find_step(step).step != nullptr &&
             other->grades.find(user) != nullptr)
             static_cast<void>(other->grades.pass_step(user, step, at, staleness, tries));
-    return c.grades.pass_step(user, step, at, staleness, tries);
+    return out;
 }
 
 const application* world::find_application(std::string_view client_id) const

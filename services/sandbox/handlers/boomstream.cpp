@@ -401,7 +401,7 @@ struct boomstream_api::impl
         const auto& s = wanted(of, p);
         auto items = json::array();
         for (const auto& b : s.buyers)
-            if (b.live)
+            for (int n = w.settings.repeat_listed_buyers ? 2 : 1; b.live && n > 0; --n)
                 items.push_back(listed_buyer(b, p.version));
         about.detail = s.code + ", " + std::to_string(items.size()) + " buyers";
         return json{{"Items", std::move(items)}};

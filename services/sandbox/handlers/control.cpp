@@ -82,6 +82,7 @@ const std::vector<named_knob>& knobs()
     constexpr int hour_ms = 3'600'000;
     static const std::vector<named_knob> all{
         {"latency_ms", &settings::latency_ms, 0, hour_ms},
+        {"bytes_per_second", &settings::bytes_per_second, 0, 1'000'000'000},
         {"page_size", &settings::page_size, 1, 1000},
         {"honour_page_size", &settings::honour_page_size},
         {"max_ids", &settings::max_ids, 1, 10'000},
@@ -100,6 +101,7 @@ const std::vector<named_knob>& knobs()
         {"omit_status", &settings::omit_status},
         {"numbers", &settings::numbers, 0, 0, {"recorded", "strings"}},
         {"duplicate_buyers", &settings::duplicate_buyers},
+        {"repeat_listed_buyers", &settings::repeat_listed_buyers},
         {"config_spends_activation", &settings::config_spends_activation},
         {"boomstream_per_second", &settings::boomstream_per_second, 0, 1'000'000},
     };
@@ -573,7 +575,7 @@ struct control_api::impl
             rule.millis = static_cast<int>(*millis);
         rule.retry_after = static_cast<int>(f.integer("retry_after", 0, 3600).value_or(1));
         rule.effect = f.flag("effect");
-        rule.message = f.text("message").value_or("");
+        rule.message = f.text("message");
         const auto seed = f.integer("seed", 0, any_id);
         f.finish();
         if (rule.kind == fault_kind::failed_200 && rule.target == target::stepik)
@@ -586,8 +588,10 @@ struct control_api::impl
 
     http::response clear_faults(const http::request&)
     {
-        w.faults.clear();
-        return answer(json{{"faults", json::array()}});
+        auto removed = json::array();
+        for (const auto& f : w.faults.clear())
+            removed.push_back(printed(f));
+        return answer(json{{"faults", json::array()}, {"removed", removed}});
     }
 
     http::response remove_fault(const http::request& r)

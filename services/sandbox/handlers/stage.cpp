@@ -4,8 +4,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <nlohmann/json.hpp>
 #include <zlib.h>
 
+#include <algorithm>
 #include <set>
 #include <stdexcept>
 
@@ -20,6 +22,14 @@ constexpr int default_timeout_ms = 15'000; // beyond the deadline of 10 s that c
 http::response json_text(int status, std::string body)
 {
     return http::response::text(status, std::move(body), "application/json");
+}
+
+http::response failed_200(const std::string& message)
+{
+    nlohmann::ordered_json body{{"Status", "Failed"}};
+    if (!message.empty())
+        body["Message"] = message;
+    return json_text(200, body.dump());
 }
 
 http::response proxy_page(int status, const std::string& title)
@@ -73,7 +83,7 @@ http::response refusal(target t, int status, int retry_after)
 
 } // namespace
 
-struct stage::impl
+struct stage::impl : std::enable_shared_from_this<stage::impl>
 {
     explicit impl(world& w) : the_world(w) {}
 
@@ -90,6 +100,26 @@ struct stage::impl
         impl& owner;
         asio::steady_timer timer;
     };
+
+    // The body goes out bit by bit.
+    void slow_down(http::response& r, const asio::any_io_executor& ex, std::size_t bytes_per_second)
+    {
+        constexpr std::chrono::milliseconds beat{50};
+        const std::size_t piece = std::max<std::size_t>(1, bytes_per_second / 20);
+        auto body = std::make_shared<const std::string>(std::move(r.body));
+        r.body.clear();
+        r.stream = [self = shared_from_this(), ex, body, piece](
+                       http::stream_writer& out) -> async::task<void> {
+            for (std::size_t at = 0; at < body->size(); at += piece) {
+                const bool is_read = co_await out.write(std::string_view(*body).substr(at, piece));
+                if (!is_read || self->stopping)
+                    co_return;
+                wait waiting(*self, ex, beat);
+                const auto [ec] = co_await waiting.timer.async_wait(asio::as_tuple(asio::use_awaitable));
+                static_cast<void>(ec); // ended by stop(): the next look sees it
+            }
+        };
+    }
 
     world& the_world;
     std::set<asio::steady_timer*> waiting;
@@ -128,7 +158,10 @@ async::task<http::response> stage::play(target t, http::request& r, answer a)
     const auto limit = t == target::stepik ? w.settings.stepik_per_second : w.settings.boomstream_per_second;
     const bool within_limit = w.calls.begin(t, entry.at, limit);
 
-    auto decided = w.faults.decide(t, r.path);
+    fault_plan::decision
+        decided; // of a call above the limit: none, so that a counted fault waits for the next
+    if (within_limit)
+        decided = w.faults.decide(t, r.path);
     auto& fault = decided.fault;
     const bool answers = !fault || fault->effect.value_or(done_before(fault->kind));
     const auto pause = std::chrono::milliseconds(w.settings.latency_ms + decided.latency_ms);
@@ -145,7 +178,6 @@ async::task<http::response> stage::play(target t, http::request& r, answer a)
         out = cut(http::abort_kind::before_head);
     }
     else if (!within_limit) {
-        fault.reset();
         entry.fault = "limit";
         out = refusal(t, 429, 1);
     }
@@ -194,8 +226,7 @@ async::task<http::response> stage::play(target t, http::request& r, answer a)
             break;
         case fault_kind::failed_200:
             about.failed = true;
-            out = json_text(200, R"({"Status":"Failed","Message":")" +
-                                     (fault->message.empty() ? "Temporary error" : fault->message) + "\"}");
+            out = failed_200(fault->message.value_or("Temporary error"));
             break;
         case fault_kind::empty_body:
             out = json_text(200, "");
@@ -216,6 +247,8 @@ async::task<http::response> stage::play(target t, http::request& r, answer a)
         std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - arrived)
             .count();
     w.calls.end(std::move(entry));
+    if (w.settings.bytes_per_second > 0 && out.abort == http::abort_kind::none && !out.body.empty())
+        self->slow_down(out, executor, static_cast<std::size_t>(w.settings.bytes_per_second));
     co_return out;
 }
 

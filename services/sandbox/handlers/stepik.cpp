@@ -17,6 +17,15 @@ using json = nlohmann::ordered_json;
 
 namespace {
 
+// RFC 6749, 2.3.1: both halves of an application's Basic credentials are encoded as in a form.
+std::string form_decoded(const std::string& text)
+{
+    std::string value = "v=";
+    for (const char c : text)
+        value += c == '&' ? std::string("%26") : std::string(1, c);
+    return http::query::parse(value).get("v").value_or("");
+}
+
 http::response answer(int status, std::string body)
 {
     return http::response::text(status, std::move(body), "application/json");
@@ -694,8 +703,8 @@ struct stepik_api::impl
             const auto plain = base::from_base64(header.substr(6));
             const auto colon = plain ? plain->find(':') : std::string::npos;
             if (colon != std::string::npos) {
-                id = plain->substr(0, colon);
-                secret = plain->substr(colon + 1);
+                id = form_decoded(plain->substr(0, colon));
+                secret = form_decoded(plain->substr(colon + 1));
             }
         }
         about.detail = "client " + id.substr(0, 40);

@@ -385,3 +385,83 @@ TEST_CASE("the course's structure is there for the page")
     REQUIRE(courses.size() == 1);
     CHECK(courses[0]["clients"] == json::array({"sandbox-client"}));
 }
+
+TEST_CASE("faults that are taken away say how often they bit")
+{
+    playing p;
+    p.control(
+        "POST", "faults", {{"target", "boomstream"}, {"kind", "failed_200"}, {"count", 1}, {"message", ""}});
+    p.control("POST", "faults", {{"target", "stepik"}, {"kind", "status_500"}, {"share", 1.0}});
+    // An empty message is none; a message of its own may hold anything.
+    CHECK(p.boom("ppv/list", playing::json::object()).value == playing::json{{"Status", "Failed"}});
+    p.send("GET", "/api/courses/247644");
+    p.send("GET", "/api/courses/247644");
+    const auto removed = p.control("DELETE", "faults").value["removed"];
+    REQUIRE(removed.size() == 2);
+    CHECK(removed[0]["kind"] == "failed_200");
+    CHECK(removed[0]["hits"] == 1);
+    CHECK(removed[1]["hits"] == 2);
+    CHECK(p.control("GET", "faults").value["faults"].empty());
+    p.control("POST", "faults",
+        {{"target", "boomstream"}, {"kind", "failed_200"}, {"count", 1}, {"message", "say \"no\""}});
+    CHECK(p.boom("ppv/list", playing::json::object()).value["Message"] == "say \"no\"");
+}
+
+TEST_CASE("a call above the limit uses up no fault")
+{
+    playing p;
+    p.control("PUT", "settings", {{"boomstream_per_second", 1}});
+    CHECK(p.boom("ppv/list", playing::json::object()).status == 200);
+    p.control("POST", "faults", {{"target", "boomstream"}, {"kind", "status_500"}, {"count", 1}});
+    CHECK(p.boom("ppv/list", playing::json::object()).status == 429);
+    CHECK(p.control("GET", "faults").value["faults"].at(0)["left"] == 1);
+}
+
+TEST_CASE("a pass that is refused happens in no other course either")
+{
+    playing p;
+    const auto user = p.students(1).at(0);
+    p.control("POST", "courses",
+        {{"course", 300001}, {"client_id", "c2"}, {"client_secret", "s2"}, {"boomstream_api_key", "k2"},
+            {"same_lessons", true}});
+    CHECK(p.control("POST", "pass", {{"course", 300001}, {"user", user}, {"lesson", first_lesson}}).status ==
+          404);
+    CHECK(p.control("POST", "pass", {{"course", 300001}, {"user", user}, {"step", 7690194}}).status == 404);
+    CHECK(p.control("GET", "progress").value["students"].at(0)["lessons"].empty());
+}
+
+TEST_CASE("an application's credentials are decoded as a form's")
+{
+    playing p;
+    p.control("POST", "courses",
+        {{"course", 300001}, {"client_id", "c&2"}, {"client_secret", "a+b/c="},
+            {"boomstream_api_key", "k2"}});
+    const auto basic =
+        "Basic " + base::to_base64(base::percent_encode("c&2") + ":" + base::percent_encode("a+b/c="));
+    CHECK(p.send("POST", "/oauth2/token/", "grant_type=client_credentials", {{"Authorization", basic}})
+              .status == 200);
+}
+
+TEST_CASE("a body may come slowly")
+{
+    playing p;
+    const auto at_once = p.get("/api/courses/247644");
+    REQUIRE(at_once.status == 200);
+    p.control("PUT", "settings", {{"bytes_per_second", static_cast<int>(at_once.body.size()) * 4}});
+    const auto begin = std::chrono::steady_clock::now();
+    const auto slow = p.get("/api/courses/247644");
+    CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(200));
+    CHECK(slow.value["courses"].size() == 1);
+    CHECK(slow.body.size() == at_once.body.size());
+}
+
+TEST_CASE("a list may show every buyer twice")
+{
+    playing p;
+    p.control("PUT", "settings", {{"repeat_listed_buyers", true}});
+    p.boom("ppv/addbuyer", {{"code", "SBXGROUP"}, {"media", "V" + std::to_string(twelve_steps)},
+                               {"email", "a@example.org"}, {"hash", "123456789"}});
+    const auto items = p.boom("ppv/listbuyers", {{"code", "SBXGROUP"}}).value["Items"];
+    REQUIRE(items.size() == 2);
+    CHECK(items[0] == items[1]);
+}

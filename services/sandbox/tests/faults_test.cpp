@@ -22,6 +22,10 @@ TEST_CASE("a counted fault hits the next so many calls below its path and is gon
     CHECK(plan.decide(target::boomstream, "/api/ppv/addbuyer").fault.has_value());
     CHECK_FALSE(plan.decide(target::boomstream, "/api/ppv/addbuyer").fault.has_value());
     CHECK(plan.rules().empty());
+    const auto bit = plan.clear();
+    REQUIRE(bit.size() == 1); // used up, but not forgotten
+    CHECK(bit[0].hits == 2);
+    CHECK(plan.clear().empty());
 }
 
 TEST_CASE("a share hits about that share of calls, the same ones for the same seed")
