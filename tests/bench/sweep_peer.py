@@ -2,7 +2,7 @@
 """The peer of the sweep benchmark: what an author would write. Reads the same pages with requests, parses them with
 json, and upserts every lesson row with psycopg2 (execute_values, one commit a page).
 
-    sweep_peer.py STEPIK_URL DATABASE_URL COURSE
+    sweep_peer.py STEPIK_URL DATABASE_URL COURSE [gzip]      prints rows and CPU seconds
 """
 import sys
 import time
@@ -13,7 +13,7 @@ import requests
 
 stepik, database, course = sys.argv[1:4]
 session = requests.Session()
-session.headers["Accept-Encoding"] = "identity"
+session.headers["Accept-Encoding"] = "gzip" if sys.argv[4:] == ["gzip"] else "identity"
 token = session.post(f"{stepik}/oauth2/token/", data={"grant_type": "client_credentials"},
                      auth=("sandbox-client", "sandbox-secret")).json()["access_token"]
 session.headers["Authorization"] = f"Bearer {token}"
