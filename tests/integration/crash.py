@@ -29,7 +29,7 @@ class crash_run:
         """Every point, or every stride-th from `first`. Returns (points tried, points in all, seconds).
 
         settle_each waits after each point until nothing of it is left open; a call in flight takes 12 s to be read back,
-        a claim 30 s to run out, a dead leader's lease 15 s. Without it the next point begins at once, on top of what
+        a claim 30 s to run out, a dead leader's lease 10 s. Without it the next point begins at once, on top of what
         the last one left, and everything must have come right at the end."""
         began = time.monotonic()
         with self.world as world:

@@ -187,7 +187,7 @@ class World:
         if daemon == "web-gateway":
             port = int(self.gateway_url.rsplit(":", 1)[1]) if self.gateway_url else free_port()
             self.gateway_url = f"http://127.0.0.1:{port}"
-            full.update(PORT=str(port), ADMIN_API_TOKEN=TOKEN, APP_URL=self.gateway_url)
+            full.update(PORT=str(port), ADMIN_API_TOKEN=TOKEN)
         if daemon == "stepik-sync":
             full.update(STEPIK_URL=self.sandbox_url, STEPIK_REQUESTS_PER_SECOND="200", STEPIK_CONCURRENCY="4",
                         STEPIK_SWEEP_SECONDS="2")
@@ -214,8 +214,11 @@ class World:
             return call(f"http://127.0.0.1:{self.admin_ports[instance]}", "GET", "/ready")[0] == 200
         eventually(limit, f"{instance} ready", look)
 
+    def log(self, instance):
+        return (self.log_dir / f"{instance}.log").read_text(errors="replace")
+
     def log_tail(self, instance, lines=12):
-        return "\n".join((self.log_dir / f"{instance}.log").read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log(instance).splitlines()[-lines:])
 
     def start_all(self, **per_daemon):
         self.start("sandbox")
@@ -321,13 +324,20 @@ class World:
         return sum(c["calls"] for c in self.control("GET", "/counters")["calls"]
                    if c["target"] == target and path in c["path"])
 
+    def metric(self, instance, name):
+        """Sum of a metric over its labels, from the instance's admin port."""
+        text = call(f"http://127.0.0.1:{self.admin_ports[instance]}", "GET", "/metrics")[1]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith((name + "{", name + " ")))
+
     # ---- invariants ------------------------------------------------------------------------------
     def grants(self, state="confirmed"):
         return self.sql("SELECT count(*) FROM access.v_grants WHERE state = %s", state)[0][0]
 
-    def assert_settled(self, expected, subscriptions, limit=120):
+    def assert_settled(self, expected, subscriptions, limit=120, pairs=None):
         """Every passed lesson has exactly one confirmed grant per subscription, the provider exactly one buyer per
-        (student, subscription), one grant_issued per grant, nothing parked, nothing left in an outbox."""
+        (student, subscription), one grant_issued per grant, nothing parked, nothing left in an outbox. `pairs`, where
+        given, are the (Stepik user, lesson) that were passed, and nothing else may be open."""
         eventually(limit, f"{expected} confirmed grants", lambda: self.grants() == expected or None)
         eventually(30, "empty outboxes", lambda: self.outboxes_empty())
         eventually(60, "one grant_issued per grant in the event log", lambda: self.sql(
@@ -336,6 +346,12 @@ class World:
                            "GROUP BY 1, 2, 3, 4 HAVING count(*) > 1")
         if doubled:
             raise Failed(f"doubled grants: {doubled[:3]}")
+        if pairs is not None:
+            opened = set(self.sql("SELECT u.stepik_user_id, g.lesson_id FROM access.v_grants g "
+                                  "JOIN accounts.v_users u USING (user_id) WHERE g.state = 'confirmed'"))
+            if opened != set(pairs):
+                raise Failed(f"passed and not open: {sorted(set(pairs) - opened)[:3]}, "
+                             f"open and not passed: {sorted(opened - set(pairs))[:3]}")
         others = self.sql("SELECT state, count(*) FROM access.v_grants WHERE state <> 'confirmed' GROUP BY 1")
         if others:
             raise Failed(f"grants in another state: {others}")
