@@ -4,6 +4,8 @@
 #include "handlers/reading.hpp"
 #include "handlers/shapes.hpp"
 #include "handlers/uses.hpp"
+#include "storage/catalog.hpp"
+#include "storage/learning.hpp"
 #include "storage/users.hpp"
 
 #include <algorithm>
@@ -13,6 +15,23 @@ namespace coursegate::web_gateway {
 namespace {
 
 constexpr std::array<std::string_view, 5> states{"wanted", "asked", "confirmed", "failed", "revoked"};
+constexpr std::array<std::string_view, 7> causes{
+    "on_pass", "always", "on_enrolment", "with_previous", "after_days", "manual", "backfill"};
+
+// An empty list would say that nobody has a grant there.
+void require_known(db::transaction& tx, const grant_filter& f)
+{
+    if (f.course_id)
+        course_named(tx, *f.course_id, "course");
+    if (!f.lesson_id)
+        return;
+    const auto with_it = courses_with_lesson(tx, *f.lesson_id);
+    const bool known =
+        f.course_id ? std::binary_search(with_it.begin(), with_it.end(), *f.course_id) : !with_it.empty();
+    if (!known)
+        throw refused(refusal::not_found, slug::lesson_not_found,
+            "No lesson " + std::to_string(*f.lesson_id) + " is known there.", "lesson");
+}
 
 nlohmann::json row_of(const listed_grant& l)
 {
@@ -42,12 +61,17 @@ async::task<http::response> list_grants_route(gateway& g, call& c)
     if (filter.state && std::find(states.begin(), states.end(), *filter.state) == states.end())
         throw invalid("state", "The state is one of wanted, asked, confirmed, failed, revoked.");
     filter.cause = query.text("cause");
+    if (filter.cause && std::find(causes.begin(), causes.end(), *filter.cause) == causes.end())
+        throw invalid("cause",
+            "The cause is one of on_pass, always, on_enrolment, with_previous, after_days, "
+            "manual, backfill.");
     filter.before = query.cursor();
     const auto limit = query.limit(50, 500);
     query.finish();
 
     filter.limit = limit + 1; // one more tells whether there is a next page
     auto body = [&](db::transaction& tx) {
+        require_known(tx, filter);
         auto wanted = filter;
         if (who)
             wanted.user_id = user_named(tx, *who, "user").id;

@@ -9,6 +9,7 @@
 #include "handlers/feed_reader.hpp"
 #include "handlers/reading.hpp"
 #include "handlers/uses.hpp"
+#include "storage/catalog.hpp"
 #include "storage/feed.hpp"
 
 #include "coursegate/http/sse.hpp"
@@ -174,6 +175,8 @@ async::task<http::response> stream_route(gateway& g, call& c)
 {
     const auto wish = read_wish(c.request);
     auto body = [&](db::transaction& tx) {
+        if (wish.filter.course_id)
+            course_named(tx, *wish.filter.course_id, "course");
         if (wish.from)
             return *wish.from;
         return wish.since ? feed_since(tx, *wish.since) : feed_end(tx);

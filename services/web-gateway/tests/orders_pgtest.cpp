@@ -235,10 +235,17 @@ TEST_CASE("grants are listed newest first, filtered and in pages")
     const auto second = g.call("GET", "/v1/grants?limit=3&cursor=" + first.at("/next_cursor"));
     REQUIRE(second.size("/grants") == 1);
     CHECK(second.at("/grants/0/email") == "anna@example.org");
+    g.add_course(6);
     CHECK(second.at("/next_cursor") == "null");
+    CHECK(lessons("?course=6&lesson=502") == "");
 
     CHECK(g.call("GET", "/v1/grants?state=open").refusal() == "400 invalid_value state");
     CHECK(g.call("GET", "/v1/grants?course=x").refusal() == "400 invalid_value course");
     CHECK(g.call("GET", "/v1/grants?user=nobody@example.org").refusal() == "404 user_not_found user");
     CHECK(g.call("GET", "/v1/grants?since=now").refusal() == "400 unknown_field since");
 }
+    CHECK(g.call("GET", "/v1/grants?cause=mood").refusal() == "400 invalid_value cause");
+    CHECK(g.call("GET", "/v1/grants?course=7").refusal() == "404 course_not_found course");
+    CHECK(g.call("GET", "/v1/grants?lesson=999").refusal() == "404 lesson_not_found lesson");
+    g.call("PUT", "/v1/courses/8", R"({"stepik_client_id": "a", "stepik_client_secret": "b"})");
+    CHECK(g.call("GET", "/v1/grants?course=8&lesson=501").refusal() == "404 lesson_not_found lesson");

@@ -301,6 +301,7 @@ TEST_CASE("streams at different places each see everything once and in order")
 TEST_CASE("a stream shows only the course and the types it was asked for")
 {
     running_gateway g;
+    g.add_course(6);
     auto watch = [&]() -> async::task<void> {
         sse_client one_course(g.executor(), g.port());
         co_await one_course.open("/v1/grants/stream?course=6", with_token);
@@ -440,6 +441,7 @@ TEST_CASE("a bad wish for a stream is refused by name")
 {
     running_gateway g;
     CHECK(g.call("GET", "/v1/grants/stream?course=x").refusal() == "400 invalid_value course");
+    CHECK(g.call("GET", "/v1/grants/stream?course=7").refusal() == "404 course_not_found course");
     CHECK(g.call("GET", "/v1/grants/stream?types=Grant!").refusal() == "400 invalid_value types");
     CHECK(g.call("GET", "/v1/grants/stream?types=a,,b").refusal() == "400 invalid_value types");
     CHECK(g.call("GET", "/v1/grants/stream?since=today").refusal() == "400 invalid_value since");
