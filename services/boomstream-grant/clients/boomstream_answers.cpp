@@ -143,10 +143,15 @@ std::optional<int> integer_of(const json* value)
     return out;
 }
 
-std::optional<base::time_point> end_of(const json* value)
+// Nothing and a row of zeros mean never; what can't be read must not mean it too.
+answer<std::optional<base::time_point>> end_of(const json* value)
 {
+    const bool says_nothing = !value || value->is_null();
+    const bool readable = says_nothing || value->is_string() || value->is_number();
     const auto parsed = parse_moscow(text_of(value));
-    return parsed.has_value() ? *parsed : std::nullopt;
+    if (!readable || !parsed.has_value())
+        return refuse(outcome::unknown, "Boomstream answered with an end of access that can't be read");
+    return *parsed;
 }
 
 struct document
@@ -246,8 +251,11 @@ answer<granted> read_grant(const raw& r, const unspeakable& secrets)
         return refuse(outcome::unknown, "Boomstream answered with another code than the one sent");
     if (!success && !same)
         return refuse(outcome::unknown, "Boomstream's answer has neither a Status nor the code");
+    const auto end = end_of(find_deep(doc, "AccessExpirationDate"));
+    if (!end.has_value())
+        return end.error();
     granted out;
-    out.ends_at = end_of(find_deep(doc, "AccessExpirationDate"));
+    out.ends_at = *end;
     return out;
 }
 
@@ -269,15 +277,15 @@ answer<std::vector<listed_buyer>> read_list(const raw& r, const unspeakable& sec
     const auto a = accepted(r, secrets);
     if (!a.has_value())
         return a.error();
-    const auto& [doc, success] = *a;
-    const auto* items = member(doc, "Items");
-    if (!items && !success)
-        return refuse(outcome::unknown, "Boomstream's answer has neither a Status nor a list");
-    if (items && items->is_object())
+    const auto* items = member(a->content, "Items");
+    if (!items) // an empty one has them all the same
+        return refuse(outcome::unknown, "Boomstream's answer has no list");
+    if (items->is_object())
         if (const auto* inner = member(*items, "Item"))
             items = inner;
 
     std::vector<listed_buyer> out;
+    std::optional<refusal> unreadable;
     const auto add = [&](const json& item) {
         auto hash = hash_of(member(item, "Hash"));
         if (hash.empty())
@@ -285,21 +293,28 @@ answer<std::vector<listed_buyer>> read_list(const raw& r, const unspeakable& sec
         listed_buyer b;
         b.hash = base::secret(std::move(hash));
         b.email = text_of(member(item, "Email"));
-        b.ends_at = end_of(member(item, "AccessExpirationDate"));
+        const auto end = end_of(member(item, "AccessExpirationDate"));
+        if (!end.has_value()) {
+            unreadable = end.error();
+            return;
+        }
+        b.ends_at = *end;
         b.activations_left = integer_of(member(item, "Recovery"));
         out.push_back(std::move(b));
     };
-    if (!items || items->is_null() || (items->is_string() && items->get_ref<const std::string&>().empty()))
+    if (items->is_null() || (items->is_string() && items->get_ref<const std::string&>().empty()))
         return out; // an empty list: <Items/>
     if (items->is_array()) {
         out.reserve(items->size());
         for (const auto& item : *items)
             add(item);
     }
-    else if (items->is_object())
+    else if (items->is_object() && (items->empty() || member(*items, "Hash")))
         add(*items); // a list of one, or an empty object
     else
         return refuse(outcome::unknown, "Boomstream's list has a shape we do not know");
+    if (unreadable)
+        return *unreadable;
     return out;
 }
 

@@ -109,8 +109,18 @@ TEST_CASE("the end of access is read in Moscow time")
           never_ends());
     CHECK_FALSE(grant(200, R"({"Status":"Success","AccessExpirationDate":"0000-00-00 00:00:00"})")->ends_at);
     CHECK_FALSE(grant(200, R"({"Status":"Success","AccessExpirationDate":""})")->ends_at);
-    CHECK_FALSE(grant(200, R"({"Status":"Success","AccessExpirationDate":"soon"})")->ends_at);
     CHECK_FALSE(grant(200, R"({"Status":"Success"})")->ends_at);
+}
+
+TEST_CASE("an end of access that can't be read is not taken for never")
+{
+    for (const auto* end : {R"("soon")", "1735689600", "{}", "true"}) {
+        CAPTURE(end);
+        const auto date = std::string(R"("AccessExpirationDate":)") + end;
+        CHECK(outcome_of(grant(200, R"({"Status":"Success",)" + date + "}")) == "unknown");
+        CHECK(outcome_of(list(200, R"({"Status":"Success","Items":[{"Hash":"123456789",)" + date + "}]}")) ==
+              "unknown");
+    }
 }
 
 TEST_CASE("key and code are cut out of the provider's words")
@@ -180,8 +190,8 @@ TEST_CASE("a list is read in all its shapes")
 TEST_CASE("an empty list is an empty list, and a broken one is none")
 {
     for (const auto* body : {R"({"Items":[],"Status":"Success"})", R"({"Items":"","Status":"Success"})",
-             R"({"Items":null,"Status":"Success"})", R"({"Items":{},"Status":"Success"})",
-             R"({"Status":"Success"})", R"({"Items":[]})", R"({"Items":{"Item":[]},"Status":"Success"})"})
+             R"({"Items":null,"Status":"Success"})", R"({"Items":{},"Status":"Success"})", R"({"Items":[]})",
+             R"({"Items":{"Item":[]},"Status":"Success"})", R"({"Items":{"Item":""},"Status":"Success"})"})
     {
         CAPTURE(body);
         const auto a = list(200, body);
@@ -189,7 +199,9 @@ TEST_CASE("an empty list is an empty list, and a broken one is none")
         CHECK(a->empty());
     }
     for (const auto* body :
-        {"", "<Response/>", "{}", R"({"Items":7,"Status":"Success"})", R"({"Items":[{"Hash")"})
+        {"", "<Response/>", "{}", R"({"Items":7,"Status":"Success"})", R"({"Items":[{"Hash")",
+            R"({"Status":"Success"})", R"({"Buyers":[{"Hash":"123456789"}],"Status":"Success"})",
+            R"({"Items":{"Buyer":[{"Hash":"123456789"}]},"Status":"Success"})"})
     {
         CAPTURE(body);
         CHECK(outcome_of(list(200, body)) == "unknown");
