@@ -36,14 +36,19 @@ struct on_lesson_passed
     }
 };
 
+// Accounts and enrolments come in crowds too: an import links thousands.
+using student_marks = together<student_mark>;
+
 struct on_student_enrolled
 {
-    db::pool& db;
+    std::shared_ptr<student_marks> marks;
 
     async::task<events::verdict> operator()(const events::student_enrolled& e, events::message_context&) const
     {
-        auto body = [&e](db::transaction& tx) { mark_enrolled(tx, e.course_id, e.stepik_user_id); };
-        co_await db.transact(body);
+        student_mark mark;
+        mark.course_id = e.course_id;
+        mark.stepik_user_id = e.stepik_user_id;
+        co_await marks->add(mark);
         co_return events::verdict::ack();
     }
 };
@@ -51,25 +56,28 @@ struct on_student_enrolled
 // In the backfill lane: an import links thousands, and what they passed earlier is backfill anyway.
 struct on_account_linked
 {
-    db::pool& db;
+    std::shared_ptr<student_marks> marks;
 
     async::task<events::verdict> operator()(const events::account_linked& e, events::message_context&) const
     {
-        auto body = [&e](db::transaction& tx) { mark_user(tx, e.user_id, lane::backfill); };
-        co_await db.transact(body);
+        student_mark mark;
+        mark.user_id = e.user_id;
+        mark.way = lane::backfill;
+        co_await marks->add(mark);
         co_return events::verdict::ack();
     }
 };
 
 struct on_boom_code_rotated
 {
-    db::pool& db;
+    std::shared_ptr<student_marks> marks;
 
     async::task<events::verdict> operator()(
         const events::boom_code_rotated& e, events::message_context&) const
     {
-        auto body = [&e](db::transaction& tx) { mark_user(tx, e.user_id, lane::fresh); };
-        co_await db.transact(body);
+        student_mark mark;
+        mark.user_id = e.user_id;
+        co_await marks->add(mark);
         co_return events::verdict::ack();
     }
 };
@@ -98,9 +106,11 @@ struct on_course_connected
         const events::course_connected& e, events::message_context& context) const
     {
         auto body = [&e](db::transaction& tx) {
+            // Students before buyers, as the workers do: nobody waits in a circle.
+            const int named = mark_course(tx, e.course_id);
             probe_at_once(tx, e.course_id);
             retry_waiting(tx, e.course_id);
-            return mark_course(tx, e.course_id);
+            return named;
         };
         const int named = co_await db.transact(body);
         context.log.info(
@@ -118,12 +128,18 @@ void subscribe(events::subscriptions& subs, async::executor ex, db::pool& db)
         co_await db.transact(body);
     };
     auto marks = std::make_shared<pass_marks>(ex, 200, write);
+    auto write_students = [&db](std::vector<student_mark> all) -> async::task<void> {
+        auto body = [&all](db::transaction& tx) { mark_students(tx, all); };
+        co_await db.transact(body);
+    };
+    auto students = std::make_shared<student_marks>(ex, 200, write_students);
     subs.on<events::lesson_passed>(passes, "boomstream_grant.on_lesson_passed", on_lesson_passed{marks});
     subs.on<events::student_enrolled>(
-        changes, "boomstream_grant.on_student_enrolled", on_student_enrolled{db});
-    subs.on<events::account_linked>(changes, "boomstream_grant.on_account_linked", on_account_linked{db});
+        changes, "boomstream_grant.on_student_enrolled", on_student_enrolled{students});
+    subs.on<events::account_linked>(
+        changes, "boomstream_grant.on_account_linked", on_account_linked{students});
     subs.on<events::boom_code_rotated>(
-        changes, "boomstream_grant.on_boom_code_rotated", on_boom_code_rotated{db});
+        changes, "boomstream_grant.on_boom_code_rotated", on_boom_code_rotated{students});
     subs.on<events::lesson_media_changed>(changes, "boomstream_grant.on_lesson_media_changed",
         on_course_changed<events::lesson_media_changed>{db});
     subs.on<events::access_rule_changed>(changes, "boomstream_grant.on_access_rule_changed",

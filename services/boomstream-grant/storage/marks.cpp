@@ -18,15 +18,19 @@ constexpr db::statement name_by_stepik_id{"access.name_by_stepik_id",
     " select u.user_id, max(t.lane) from unnest($1::bigint[], $2::text[]) as t (stepik_user_id, lane)"
     " join accounts.v_users u using (stepik_user_id) group by u.user_id" COURSEGATE_NAME_STUDENTS};
 
-constexpr db::statement name_user{"access.name_user",
-    "insert into dirty as d (user_id, lane) select $1::uuid, $2::text" COURSEGATE_NAME_STUDENTS};
+constexpr db::statement name_users{"access.name_users",
+    "insert into dirty as d (user_id, lane) select distinct id, $2::text from unnest($1::uuid[]) as "
+    "id" COURSEGATE_NAME_STUDENTS};
 
-constexpr db::statement name_enrolled{"access.name_enrolled",
-    "insert into dirty as d (user_id, lane)"
-    " select u.user_id, case when e.in_first_sweep then 'backfill' else 'fresh' end"
-    " from accounts.v_users u join learning.v_enrolments e on e.course_id = $1 and e.stepik_user_id = "
-    "u.stepik_user_id"
-    " where u.stepik_user_id = $2" COURSEGATE_NAME_STUDENTS};
+// One statement for both, so that the order of ids holds over all of them.
+constexpr db::statement name_students{"access.name_students",
+    "insert into dirty as d (user_id, lane) select user_id, max(lane) from ("
+    "  select user_id, lane from unnest($1::uuid[], $2::text[]) as t (user_id, lane)"
+    "  union all select u.user_id, case when e.in_first_sweep then 'backfill' else 'fresh' end"
+    "   from unnest($3::bigint[], $4::bigint[]) as t (course_id, stepik_user_id)"
+    "   join accounts.v_users u on u.stepik_user_id = t.stepik_user_id"
+    "   join learning.v_enrolments e on e.course_id = t.course_id and e.stepik_user_id = t.stepik_user_id"
+    " ) named group by user_id" COURSEGATE_NAME_STUDENTS};
 
 constexpr db::statement name_course{"access.name_course",
     "insert into dirty as d (user_id, lane)"
@@ -47,9 +51,10 @@ constexpr db::statement raise_version{"access.raise_course_version",
 constexpr db::statement name_unfinished{"access.name_unfinished",
     "insert into dirty as d (user_id, lane)"
     " select user_id, max(lane) from ("
-    "  select user_id, 'fresh' as lane from requests where state = 'pending' and at < now() - interval '10 "
-    "seconds'"
-    "  union all select user_id, 'backfill' from students where look_again_at <= now()"
+    // An order that waits for a missing piece may wait for weeks.
+    "  select user_id, case when at > now() - interval '1 minute' then 'fresh' else 'backfill' end as lane"
+    "   from requests where state = 'pending' and at < now() - interval '10 seconds'"
+    "  union all select user_id, 'fresh' from students where look_again_at <= now()"
     " ) unfinished group by user_id" COURSEGATE_NAME_STUDENTS,
     false};
 
@@ -96,12 +101,32 @@ int mark_passes(db::transaction& tx, const std::vector<pass_mark>& passes)
 
 int mark_user(db::transaction& tx, const base::uuid& user_id, lane way)
 {
-    return named(tx, tx.exec(name_user, user_id, to_string(way)), way == lane::fresh, way == lane::backfill);
+    return mark_users(tx, {user_id}, way);
 }
 
-int mark_enrolled(db::transaction& tx, std::int64_t course_id, std::int64_t stepik_user_id)
+int mark_users(db::transaction& tx, const std::vector<base::uuid>& user_ids, lane way)
 {
-    return named(tx, tx.exec(name_enrolled, course_id, stepik_user_id), true, true);
+    if (user_ids.empty())
+        return 0;
+    return named(
+        tx, tx.exec(name_users, user_ids, to_string(way)), way == lane::fresh, way == lane::backfill);
+}
+
+int mark_students(db::transaction& tx, const std::vector<student_mark>& marks)
+{
+    std::vector<base::uuid> users;
+    std::vector<std::string> lanes;
+    std::vector<std::int64_t> courses, stepik_ids;
+    for (const auto& m : marks)
+        if (m.user_id == base::uuid{}) {
+            courses.push_back(m.course_id);
+            stepik_ids.push_back(m.stepik_user_id);
+        }
+        else {
+            users.push_back(m.user_id);
+            lanes.emplace_back(to_string(m.way));
+        }
+    return named(tx, tx.exec(name_students, users, lanes, courses, stepik_ids), true, true);
 }
 
 int mark_course(db::transaction& tx, std::int64_t course_id)

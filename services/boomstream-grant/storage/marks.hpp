@@ -27,9 +27,18 @@ struct pass_mark
 int mark_passes(db::transaction& tx, const std::vector<pass_mark>& passes);
 
 int mark_user(db::transaction& tx, const base::uuid& user_id, lane way);
+int mark_users(db::transaction& tx, const std::vector<base::uuid>& user_ids, lane way);
 
-// Fresh, unless the course's first sweep found him.
-int mark_enrolled(db::transaction& tx, std::int64_t course_id, std::int64_t stepik_user_id);
+struct student_mark // an account, or somebody's enrolment in a course
+{
+    base::uuid user_id{}; // nil: an enrolment
+    lane way = lane::fresh;
+    std::int64_t course_id = 0;
+    std::int64_t stepik_user_id = 0;
+};
+
+// An enrolment is fresh unless the course's first sweep found it.
+int mark_students(db::transaction& tx, const std::vector<student_mark>& marks);
 
 // Everybody a change of the course can concern, in the backfill lane; raises the course's version.
 int mark_course(db::transaction& tx, std::int64_t course_id);
