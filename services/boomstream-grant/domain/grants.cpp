@@ -42,7 +42,7 @@ bool may_follow(grant_state from, grant_state to)
     using enum grant_state;
     switch (from) {
     case wanted:
-        return to == asked || to == confirmed || to == revoked;
+        return to == asked || to == confirmed || to == failed || to == revoked;
     case asked:
         return to == confirmed || to == failed || to == wanted;
     case failed:

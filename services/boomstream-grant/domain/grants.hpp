@@ -11,6 +11,7 @@ namespace coursegate::boomstream_grant {
 //
 //   wanted    → asked      the call is about to go out
 //             → confirmed  the student is a buyer of the subscription already, no call needed
+//             → failed     the call of another grant in the subscription was refused, and waits for a person
 //             → revoked    a person closed the lesson before Boomstream was asked
 //   asked     → confirmed  the answer was read and checked, or the buyer was found in Boomstream's list
 //             → failed     Boomstream refused

@@ -204,6 +204,15 @@ private:
         }
     }
 
+    // A pass of today and a day that has come are urgent, whoever named the student. The other rules open to
+    // many at once when the author changes something; such students are named in the backfill lane.
+    lane lane_of(const wish& w) const
+    {
+        if (w.because == cause::on_pass || w.because == cause::after_days)
+            return w.way;
+        return student_.way == lane::backfill ? lane::backfill : w.way;
+    }
+
     void add_grant(std::int64_t course_id, const lesson_decision& d, const wish& w)
     {
         work g;
@@ -212,9 +221,7 @@ private:
         g.lesson_id = d.lesson_id;
         g.subscription = w.subscription;
         g.boom_media = w.boom_media;
-        // What opens to many at once (a changed rule, a new video) is named in the backfill lane and goes
-        // behind today's passes, whatever the cause is.
-        g.way = student_.way == lane::backfill ? lane::backfill : w.way;
+        g.way = lane_of(w);
         g.is_new = true;
         grants_.push_back(g);
         new_grant out;
@@ -250,6 +257,10 @@ private:
         case grant_state::wanted:
         case grant_state::failed:
             break;
+        }
+        if (g.way == lane::backfill && lane_of(w) == lane::fresh) {
+            g.way = lane::fresh;
+            plan_.raised.push_back(g.id);
         }
         const bool other_video = g.boom_media != w.boom_media;
         if (other_video) {
@@ -304,7 +315,11 @@ private:
 
         const bool has_code = student_.who.has_code;
         const bool outdated = live && has_code && live->code_version != student_.who.code_version;
-        if (!live && !pending && closing && has_code) {
+        const bool not_asked = pending && pending->state == buyer_state::wanted && !pending->in_flight;
+        if (!live && (!pending || not_asked) && closing && has_code) {
+            if (pending)
+                plan_.buyers_to_drop.push_back(pending->id);
+            pending = nullptr;
             plan_.buyers_to_reopen.push_back(closing->id);
             live = closing;
         }

@@ -150,7 +150,8 @@ struct plan
     };
     std::vector<decision> decisions; // only those that say something else than last time
     std::vector<new_grant> grants;
-    std::vector<base::uuid> tried_again;   // failed → wanted: a person changed what was wrong
+    std::vector<base::uuid> tried_again; // failed → wanted: a person changed what was wrong
+    std::vector<base::uuid> raised; // wanted or failed, backfill → fresh: wanted by a pass of today now
     std::vector<base::uuid> granted_again; // revoked → wanted, cause manual
     std::vector<remedy> remedies;          // wanted or failed grants whose video changed
     std::vector<base::uuid> withdrawn;     // never confirmed, and no video of the lesson needs it any more

@@ -54,7 +54,7 @@ round reconcile_round(db::transaction& tx, course_books& books, const base::keyr
 
     if (!b.named.empty()) {
         std::map<std::int64_t, const course_book*> all_books;
-        for (const auto& [id, book] : b.books)
+        for (const auto& [id, book] : b.books.all)
             all_books.emplace(id, book.get());
         std::map<std::int64_t, const course_row*> courses;
         for (const auto& c : b.courses)
@@ -88,8 +88,10 @@ round reconcile_round(db::transaction& tx, course_books& books, const base::keyr
             }
             plans.push_back(std::move(p));
         }
-        const auto w = write_plans(tx, b, plans, asked, asked_for);
-        out.confirmed = w.confirmed;
+        auto w = write_plans(tx, b, plans, asked, asked_for);
+        out.confirmed = std::move(w.confirmed);
+        out.books = std::move(b.books.fresh);
+        out.fresh_calls_wait = w.fresh_calls_wait;
         look_for_calls = look_for_calls || w.calls_wait;
     }
 

@@ -17,12 +17,14 @@ namespace coursegate::boomstream_grant {
 
 struct round
 {
-    std::vector<call> calls; // claimed: to be made now
-    int students = 0;        // looked at
-    int confirmed = 0;       // without a call
+    std::vector<call> calls;             // claimed: to be made now
+    int students = 0;                    // looked at
+    std::vector<confirmation> confirmed; // without a call
+    std::vector<kept_book> books;        // read for it: to be kept after the commit
     bool more_students = false;
-    bool some_busy = false;  // try again in a moment
-    bool more_calls = false; // due, and no permit was left for them
+    bool some_busy = false;        // try again in a moment
+    bool more_calls = false;       // due, and no permit was left for them
+    bool fresh_calls_wait = false; // due in the fresh lane, whichever lane this one is
 };
 
 // `permits`: calls that may be claimed. `look_for_calls`: also claim calls that were due before.

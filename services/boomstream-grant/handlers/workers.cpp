@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 #include <unordered_map>
 
 namespace coursegate::boomstream_grant {
@@ -19,12 +20,18 @@ namespace {
 using steady = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds loop_is_stuck{60};
-constexpr std::chrono::seconds audit_claim{120};
 constexpr std::chrono::seconds everybody_within{3600};
 constexpr int stale_at_once = 2000;
+constexpr std::chrono::seconds health_is_noted{2}; // then a success is worth writing down again
 constexpr std::size_t findings_kept = 1000;
 constexpr std::chrono::milliseconds in_a_moment{3};
 constexpr std::chrono::seconds default_pause{1}; // "too many requests" without saying for how long
+
+// Another instance has taken the audit up.
+struct claim_is_lost : std::runtime_error
+{
+    claim_is_lost() : std::runtime_error("the audit's claim ran out, another instance has it") {}
+};
 
 base::backoff slow_down()
 {
@@ -100,17 +107,26 @@ async::task<void> workers::lane_loop(lane way)
         std::chrono::milliseconds rest{0};
         try {
             bool work = true;
+            bool idle = false; // nothing woke us: one cheap look tells whether there is anything to do
             if (!more) {
                 const std::chrono::microseconds poll = settings_.poll;
                 const bool booked = s.retry_in.count() > 0;
                 const bool woken = co_await s.wake->wait_for(booked ? std::min(s.retry_in, poll) : poll);
                 if (stopping_)
                     break;
-                if (!woken && !booked) {
-                    work = co_await anything_waits(way);
-                    s.calls_may_wait = s.calls_may_wait || work;
-                }
+                idle = !woken && !booked;
             }
+            // A call that becomes due wakes nobody, and a lane that is kept awake never waits for long
+            // enough.
+            const bool poll_now = steady::now() >= s.next_poll;
+            if (poll_now)
+                s.next_poll = steady::now() + settings_.poll;
+            if (idle) {
+                work = co_await anything_waits(way);
+                s.calls_may_wait = s.calls_may_wait || work;
+            }
+            else if (poll_now)
+                s.calls_may_wait = true;
             more = work && co_await turn(s);
             s.last_turn = steady::now();
             last_work_ = base::now();
@@ -167,6 +183,8 @@ async::task<bool> workers::turn(side& s)
         s.calls_may_wait = true;
         throw;
     }
+    books_.keep(std::move(r.books));
+    count(r.confirmed);
     const int made = static_cast<int>(r.calls.size());
     start_calls(s.way, std::move(r.calls));
     budget_.unused(s.way, permit.calls - made);
@@ -176,6 +194,10 @@ async::task<bool> workers::turn(side& s)
         s.retry_in = in_a_moment;
     if (s.way == lane::fresh)
         budget_.fresh_waits(s.calls_may_wait);
+    else if (r.fresh_calls_wait) {
+        fresh_.calls_may_wait = true;
+        fresh_.wake->set();
+    }
     co_return r.more_students || (r.more_calls && made > 0);
 }
 
@@ -264,7 +286,12 @@ async::task<void> workers::settle(std::vector<call_result> results)
     auto pause = slow_down();
     for (int tries = 1;; ++tries) {
         try {
-            auto body = [&results](db::transaction& tx) { return settle_calls(tx, results); };
+            std::set<std::int64_t> lately;
+            for (const auto& [course, at] : noted_)
+                if (steady::now() - at < health_is_noted)
+                    lately.insert(course);
+            auto body = [&results, &lately](
+                            db::transaction& tx) { return settle_calls(tx, results, lately); };
             const auto done = co_await db_.transact(body);
             after(done);
             co_return;
@@ -285,6 +312,11 @@ async::task<void> workers::settle(std::vector<call_result> results)
 void workers::after(const settling& s)
 {
     last_work_ = base::now();
+    count(s.confirmed);
+    for (const auto id : s.good)
+        noted_[id] = steady::now();
+    for (const auto id : s.bad)
+        noted_.erase(id);
     if (s.unknown)
         unknown_wake_->set();
     if (s.calls_wait) {
@@ -328,10 +360,11 @@ async::task<void> workers::unclear_loop()
 
 async::task<void> workers::read_back_all()
 {
-    auto body = [this](db::transaction& tx) { return take_unknown(tx, keys_); };
+    auto body = [this](db::transaction& tx) { return find_unknown(tx, keys_); };
     auto all = co_await db_.transact(body);
     for (auto& u : all)
-        calls_.spawn("read back", [this, u = std::move(u)] { return read_back_one(u); });
+        if (reading_.insert(u.subscription).second)
+            calls_.spawn("read back", [this, u = std::move(u)] { return read_back_one(u); });
 }
 
 async::task<void> workers::probe_all()
@@ -357,13 +390,41 @@ async::task<bool> workers::wait_for_permit()
     co_return false;
 }
 
-async::task<void> workers::read_back_one(unknown_calls u)
+// The permit first: the subscription's 5 s begin when its list is asked for, not when it may wait for a
+// permit.
+async::task<void> workers::read_back_one(unclear_list u)
 {
-    if (!co_await wait_for_permit())
-        co_return; // in 5 s again
+    struct done_reading
+    {
+        std::set<std::string>& all;
+        std::string subscription;
+        ~done_reading() { all.erase(subscription); }
+    };
+    const done_reading done_with_it{reading_, u.subscription};
+
+    const bool may = co_await wait_for_permit();
+    if (!may)
+        co_return;
+    std::vector<unknown_call> calls;
+    try {
+        auto take = [this, &u](db::transaction& tx) { return take_unknown(tx, keys_, u); };
+        calls = co_await db_.transact(take);
+    }
+    catch (...) {
+        budget_.unused(lane::fresh, 1);
+        throw;
+    }
+    if (calls.empty()) {
+        budget_.unused(lane::fresh, 1);
+        co_return;
+    }
     auto key = u.api_key;
     auto listed = co_await provider_.list(std::move(key), u.subscription);
     budget_.finished(lane::fresh);
+    if (!listed.has_value() && listed.error().code == outcome::rejected && listed.error().needs_person)
+        // Boomstream does not know the subscription: nobody is in it. What is asked for again is refused with
+        // the reason.
+        listed = std::vector<listed_buyer>();
     if (!listed.has_value()) {
         const auto why = listed.error();
         log::warning("Boomstream's list could not be read",
@@ -373,6 +434,7 @@ async::task<void> workers::read_back_one(unknown_calls u)
             const std::map<std::int64_t, std::string> bad{{u.course_id, why.message}};
             auto body = [&bad](db::transaction& tx) { note_health(tx, {}, bad); };
             co_await db_.transact(body);
+            noted_.erase(u.course_id);
         }
         co_return;
     }
@@ -381,7 +443,7 @@ async::task<void> workers::read_back_one(unknown_calls u)
         there.emplace(b.hash.expose(), &b);
     std::vector<read_back> all;
     int present = 0;
-    for (const auto& c : u.calls) {
+    for (const auto& c : calls) {
         read_back r;
         r.call = c;
         if (const auto it = there.find(answers::plain_hash(c.hash.expose())); it != there.end()) {
@@ -393,10 +455,10 @@ async::task<void> workers::read_back_one(unknown_calls u)
     auto body = [&all](db::transaction& tx) { return settle_unknown(tx, all); };
     const auto done = co_await db_.transact(body);
     log::info("unknown outcomes read back", {{"course_id", u.course_id}, {"subscription", u.subscription},
-                                                {"unknown", u.calls.size()}, {"present", present}});
+                                                {"unknown", calls.size()}, {"present", present}});
     metrics::get_counter(
         "coursegate_calls_read_back_total", "Calls of unknown outcome that Boomstream's list resolved")
-        .increment(static_cast<double>(u.calls.size()));
+        .increment(static_cast<double>(calls.size()));
     after(done);
 }
 
@@ -470,6 +532,7 @@ async::task<void> workers::probe_one(std::int64_t course_id, base::secret key, s
                 const std::map<std::int64_t, std::string> bad{{course_id, listed.error().message}};
                 auto note = [&bad](db::transaction& tx) { note_health(tx, {}, bad); };
                 co_await db_.transact(note);
+                noted_.erase(course_id);
             }
             co_return;
         }
@@ -493,7 +556,7 @@ async::task<void> workers::audit_loop()
         while (more && !stopping_) {
             more = false;
             try {
-                auto body = [this](db::transaction& tx) { return take_audit(tx, keys_, audit_claim); };
+                auto body = [this](db::transaction& tx) { return take_audit(tx, keys_, audit_claim()); };
                 auto next = co_await db_.transact(body);
                 if (next) {
                     co_await audit(std::move(*next));
@@ -503,6 +566,9 @@ async::task<void> workers::audit_loop()
             catch (const base::dependency_down&) {
                 // Its claim runs out, and some instance starts it again.
             }
+            catch (const claim_is_lost& e) {
+                log::warning("an audit is left to another instance", {{"reason", e.what()}});
+            }
             catch (const std::exception& e) {
                 if (!stopping_)
                     log::error("an audit failed", {{"error", e.what()}});
@@ -511,23 +577,41 @@ async::task<void> workers::audit_loop()
     }
 }
 
+// Longer than anything between two renewals.
+std::chrono::seconds workers::audit_claim() const
+{
+    return std::chrono::seconds(120) + std::chrono::ceil<std::chrono::seconds>(settings_.call_deadline);
+}
+
 async::task<answer<std::vector<listed_buyer>>> workers::list_for_audit(
-    base::secret key, std::string subscription)
+    audit_order a, base::secret key, std::string subscription)
 {
     refusal last;
-    last.message = "the daemon is stopping";
-    for (int tries = 0; tries < 4 && !stopping_; ++tries) {
+    last.message = "no call was to be had in time";
+    int asked = 0;
+    for (int waits = 0; waits < 60 && asked < 4 && !stopping_; ++waits) {
+        const bool may = co_await wait_for_permit();
         bool slot = false;
-        for (int waits = 0; waits < 30 && !slot && !stopping_; ++waits) {
-            auto body = [&subscription](db::transaction& tx) { return take_list_slot(tx, subscription); };
-            slot = co_await db_.transact(body);
-            if (!slot)
-                co_await audit_wake_->wait_for(std::chrono::seconds(1));
+        bool mine = false;
+        try {
+            auto body = [&](db::transaction& tx) {
+                mine = renew_audit(tx, a, audit_claim());
+                slot = mine && may && take_list_slot(tx, subscription);
+            };
+            co_await db_.transact(body);
         }
-        if (!slot || !co_await wait_for_permit()) {
-            last.message = "no call was to be had in time";
+        catch (...) {
+            budget_.unused(lane::fresh, may ? 1 : 0);
+            throw;
+        }
+        if (!slot) {
+            budget_.unused(lane::fresh, may ? 1 : 0);
+            if (!mine)
+                throw claim_is_lost();
+            co_await audit_wake_->wait_for(std::chrono::seconds(1));
             continue;
         }
+        ++asked;
         auto again = key;
         auto code = subscription;
         auto listed = co_await provider_.list(std::move(again), std::move(code));
@@ -542,24 +626,22 @@ async::task<answer<std::vector<listed_buyer>>> workers::list_for_audit(
 
 // Subscription by subscription: their list, then our rows, then the difference. What changed on our side
 // after the list was asked for is left out of it. A crash in the middle: the claim runs out and the audit
-// starts again.
+// starts again, with what is left of its budget.
 async::task<void> workers::audit(audit_start a)
 {
     audit_end end;
-    int budget = a.order.dry_run ? 0 : a.order.budget;
+    int budget = a.order.dry_run ? 0 : std::max(0, a.order.budget - a.order.repaired);
+    end.repaired = a.order.repaired;
     auto kept = nlohmann::json::array();
     std::size_t left_out = 0;
     std::string problem;
     const auto key = open_key(keys_, a.course, problem);
     for (const auto& subscription : a.subscriptions) {
-        auto clock = [&a](db::transaction& tx) {
-            renew_audit(tx, a.order.request_id, audit_claim);
-            return audit_clock(tx);
-        };
-        const auto asked_at = co_await db_.transact(clock);
+        const auto asked_at = co_await db_.transact(audit_clock);
+        auto order = a.order;
         auto again = key;
         auto code = subscription;
-        const auto listed = co_await list_for_audit(std::move(again), std::move(code));
+        const auto listed = co_await list_for_audit(std::move(order), std::move(again), std::move(code));
         if (stopping_)
             co_return; // taken up again when the claim has run out
         if (!listed.has_value()) {
@@ -590,8 +672,12 @@ async::task<void> workers::audit(audit_start a)
                     chosen.push_back(c.findings[i]);
                     c.repaired[i] = true;
                 }
-            if (!chosen.empty())
+            if (!chosen.empty()) {
                 c.repairs = repair(tx, chosen, a.course);
+                const bool mine = count_repairs(tx, a.order, c.repairs);
+                if (!mine)
+                    throw claim_is_lost(); // and the repairs with it
+            }
             return c;
         };
         const auto c = co_await db_.transact(work);

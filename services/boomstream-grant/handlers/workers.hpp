@@ -18,8 +18,11 @@
 #include "storage/audits.hpp"
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 
 namespace coursegate::boomstream_grant {
 
@@ -64,6 +67,7 @@ private:
         std::shared_ptr<async::signal> wake;  // shared with the pool, which sets it from its threads
         bool calls_may_wait = true;           // some call of this lane may be due
         std::chrono::microseconds retry_in{}; // a call is due and may go out then
+        std::chrono::steady_clock::time_point next_poll{}; // then calls are looked for, woken or not
         std::chrono::steady_clock::time_point last_turn = std::chrono::steady_clock::now();
     };
 
@@ -77,12 +81,14 @@ private:
     async::task<void> unclear_loop();
     async::task<void> read_back_all();
     async::task<void> probe_all();
-    async::task<void> read_back_one(unknown_calls u);
+    async::task<void> read_back_one(unclear_list u);
     async::task<bool> wait_for_permit();
     async::task<void> probe_one(std::int64_t course_id, base::secret key, std::string subscription);
     async::task<void> audit_loop();
     async::task<void> audit(audit_start a);
-    async::task<answer<std::vector<listed_buyer>>> list_for_audit(base::secret key, std::string subscription);
+    async::task<answer<std::vector<listed_buyer>>> list_for_audit(
+        audit_order a, base::secret key, std::string subscription);
+    std::chrono::seconds audit_claim() const;
     void wake_lanes();
     void after(const settling& s);
     std::chrono::milliseconds asked_for() const { return settings_.call_deadline + std::chrono::seconds(10); }
@@ -99,6 +105,8 @@ private:
     together<call_result> answers_;
     async::gate loops_;
     async::gate calls_;
+    std::set<std::string> reading_; // subscriptions whose list is being read, or waits for its turn
+    std::map<std::int64_t, std::chrono::steady_clock::time_point> noted_; // courses noted as good
     bool stopping_ = false;
     std::optional<base::time_point> last_work_;
 };

@@ -28,7 +28,8 @@ constexpr db::statement insert_daily{"access.insert_daily_audits",
     "interval '1 day'"
     "  and not exists (select from audits a where a.course_id = c.course_id and a.daily_on is not null and "
     "a.dry_run"
-    "   and (a.asked_at > now() - interval '23 hours' or a.daily_on = current_date))"
+    "   and case when a.state = 'failed' then a.asked_at > now() - interval '1 hour'"
+    "    else a.asked_at > now() - interval '23 hours' or a.daily_on = current_date end)"
     " on conflict do nothing"};
 
 constexpr db::statement claim_audit{"access.claim_audit",
@@ -36,12 +37,20 @@ constexpr db::statement claim_audit{"access.claim_audit",
     "claimed_until < now())"
     " order by asked_at limit 1 for update skip locked)"
     " update audits a set state = 'running', started_at = coalesce(a.started_at, now()),"
-    " claimed_until = now() + $1::bigint * interval '1 second' from next where a.request_id = next.request_id"
-    " returning a.request_id, a.course_id, a.dry_run, a.budget, a.actor, a.daily_on is not null as daily"};
+    " claimed_until = now() + $1::bigint * interval '1 second', claims = a.claims + 1"
+    " from next where a.request_id = next.request_id"
+    " returning a.request_id, a.course_id, a.dry_run, a.budget, a.actor, a.daily_on is not null as daily, "
+    "a.claims, a.repaired"};
 
 constexpr db::statement renew{"access.renew_audit",
     "update audits set claimed_until = now() + $2::bigint * interval '1 second' where "
-    "request_id = $1 and state = 'running'"};
+    "request_id = $1 and state = 'running' and claims = $3"};
+
+constexpr db::statement add_repairs{"access.add_audit_repairs",
+    "update audits set repaired = repaired + $2 where request_id = $1 and state = 'running' and claims = $3"};
+
+constexpr db::statement lock_repaired{"access.lock_students_of_repairs",
+    "select user_id from students where user_id = any($1::uuid[]) order by user_id for update"};
 
 constexpr db::statement select_subscriptions{"access.select_audit_subscriptions",
     "select distinct code from (select subscription_code as code from buyers where course_id = $1"
@@ -74,13 +83,14 @@ constexpr db::statement close_again{"access.close_buyers_again",
     "update buyers b set state = 'closing', due_at = now(), lane = 'backfill', settled_at = now()"
     " where buyer_id = any($1::uuid[]) and state = 'gone' and hash_box is not null and not exists"
     " (select from buyers o where o.user_id = b.user_id and o.subscription_code = b.subscription_code"
-    "  and o.code_version = b.code_version and o.state <> 'gone')"};
+    // One that is wanted has no code yet: it may become this one.
+    "  and o.state <> 'gone' and (o.code_version = b.code_version or o.state = 'wanted'))"};
 
 constexpr db::statement finish{"access.finish_audit",
     "update audits set state = case when $7::text is null then 'done' else 'failed' end, missing = $2, extra "
     "= $3, wrong_end = $4,"
     " repaired = $5, findings = $6::jsonb, detail = $7, claimed_until = null, finished_at = now()"
-    " where request_id = $1 and state = 'running' returning finished_at"};
+    " where request_id = $1 and state = 'running' and claims = $8 returning finished_at"};
 
 constexpr db::statement insert_daily_repair{"access.insert_daily_repair",
     "insert into audits (request_id, course_id, dry_run, budget, actor, daily_on)"
@@ -124,6 +134,8 @@ std::optional<audit_start> take_audit(
         out.order.budget = get<int>(rows[0], "budget");
         out.order.actor = get<std::string>(rows[0], "actor");
         out.order.daily = get<bool>(rows[0], "daily");
+        out.order.claim = get<int>(rows[0], "claims");
+        out.order.repaired = get<int>(rows[0], "repaired");
 
         const auto courses = read_courses(tx);
         const auto course = std::find_if(courses.begin(), courses.end(),
@@ -136,6 +148,7 @@ std::optional<audit_start> take_audit(
         if (!problem.empty()) {
             audit_end e;
             e.findings = "[]";
+            e.repaired = out.order.repaired;
             e.failed = problem;
             end_audit(tx, out.order, e, 0);
             continue;
@@ -147,9 +160,15 @@ std::optional<audit_start> take_audit(
     }
 }
 
-bool renew_audit(db::transaction& tx, const base::uuid& request_id, std::chrono::seconds claim)
+bool renew_audit(db::transaction& tx, const audit_order& a, std::chrono::seconds claim)
 {
-    return tx.exec(renew, request_id, static_cast<std::int64_t>(claim.count())).affected_rows() == 1;
+    const auto seconds = static_cast<std::int64_t>(claim.count());
+    return tx.exec(renew, a.request_id, seconds, a.claim).affected_rows() == 1;
+}
+
+bool count_repairs(db::transaction& tx, const audit_order& a, int repairs)
+{
+    return tx.exec(add_repairs, a.request_id, repairs, a.claim).affected_rows() == 1;
 }
 
 base::time_point audit_clock(db::transaction& tx)
@@ -185,13 +204,20 @@ std::vector<our_buyer> read_our_buyers(db::transaction& tx, const base::keyring&
 
 int repair(db::transaction& tx, const std::vector<finding>& findings, const course_row& course)
 {
+    std::vector<base::uuid> students;
+    for (const auto& f : findings)
+        if (f.can_repair && f.user_id)
+            students.push_back(*f.user_id);
+    tx.exec(lock_repaired, students);
+
     int done = 0;
     if (const auto ids = of_kind(findings, finding_kind::missing); !ids.empty()) {
         const auto rows = tx.exec(bury_missing, ids);
         done += static_cast<int>(rows.size());
+        std::vector<base::uuid> without_buyer;
         for (const auto& row : rows)
-            mark_user(
-                tx, get<base::uuid>(row, "user_id"), lane::backfill); // finds open grants without a buyer
+            without_buyer.push_back(get<base::uuid>(row, "user_id"));
+        mark_users(tx, without_buyer, lane::backfill); // finds open grants without a buyer
     }
     if (const auto ids = of_kind(findings, finding_kind::wrong_end); !ids.empty())
         done += static_cast<int>(tx.exec(extend_buyers, ids, course.ends_at).affected_rows());
@@ -204,8 +230,8 @@ int repair(db::transaction& tx, const std::vector<finding>& findings, const cour
 
 void end_audit(db::transaction& tx, const audit_order& a, const audit_end& e, int daily_budget)
 {
-    const auto rows =
-        tx.exec(finish, a.request_id, e.missing, e.extra, e.wrong_end, e.repaired, e.findings, e.failed);
+    const auto rows = tx.exec(
+        finish, a.request_id, e.missing, e.extra, e.wrong_end, e.repaired, e.findings, e.failed, a.claim);
     if (rows.empty())
         return; // its claim ran out and somebody else finished it
     events::audit_completed done;

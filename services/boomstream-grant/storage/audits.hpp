@@ -1,7 +1,7 @@
 // Audits as rows: ordered by a person or due each day, claimed by one instance, finished with their findings.
 //
 // Crash while one runs: its claim runs out and some instance starts it again; repairs that were written are
-// due calls by then and are not counted twice, because what is repaired is no longer found.
+// due calls by then, are counted, and are no longer found.
 #pragma once
 
 #include "coursegate/base/keyring.hpp"
@@ -23,6 +23,8 @@ struct audit_order
     int budget = 0;
     std::string actor;
     bool daily = false;
+    int claim = 0;    // which one: whoever's claim ran out has another number
+    int repaired = 0; // by those who had it before
 };
 
 // The same request twice is one audit.
@@ -41,7 +43,8 @@ struct audit_start
 // not connected or has no usable key fails here, with its reason, and the next one is looked at.
 std::optional<audit_start> take_audit(
     db::transaction& tx, const base::keyring& keys, std::chrono::seconds claim);
-bool renew_audit(db::transaction& tx, const base::uuid& request_id, std::chrono::seconds claim);
+// False: the claim ran out and somebody else has it.
+bool renew_audit(db::transaction& tx, const audit_order& a, std::chrono::seconds claim);
 
 // The database's clock, to be read before Boomstream is asked for its list: only what was settled before
 // counts.
@@ -51,9 +54,13 @@ base::time_point audit_clock(db::transaction& tx);
 std::vector<our_buyer> read_our_buyers(db::transaction& tx, const base::keyring& keys,
     const std::string& subscription, const course_row& course, base::time_point asked_at);
 
-// Makes calls due that remove the differences, as far as they are still there; returns how many. Grants stay
-// confirmed meanwhile: what is open stays open.
+// Makes calls due that remove the differences, as far as they are still there; returns how many. Locks the
+// students first. Grants stay confirmed meanwhile: what is open stays open.
 int repair(db::transaction& tx, const std::vector<finding>& findings, const course_row& course);
+
+// In the transaction of the repairs, so that whoever takes the audit up after a crash has what is left of its
+// budget. False: the claim ran out, and the repairs must not be committed.
+bool count_repairs(db::transaction& tx, const audit_order& a, int repairs);
 
 struct audit_end
 {

@@ -117,10 +117,10 @@ std::vector<course_row> read_courses(db::transaction& tx)
     return out;
 }
 
-std::map<std::int64_t, std::shared_ptr<const course_book>> course_books::get(
+books_read course_books::get(
     db::transaction& tx, const std::vector<course_row>& courses, const std::set<std::int64_t>& wanted)
 {
-    std::map<std::int64_t, std::shared_ptr<const course_book>> out;
+    books_read out;
     const auto now = std::chrono::steady_clock::now();
     for (const auto& c : courses) {
         if (!wanted.contains(c.course_id))
@@ -135,16 +135,24 @@ std::map<std::int64_t, std::shared_ptr<const course_book>> course_books::get(
                 it->second.book->ends_at == c.ends_at &&
                 it->second.book->default_subscription == c.default_subscription)
             {
-                out.emplace(c.course_id, it->second.book);
+                out.all.emplace(c.course_id, it->second.book);
                 continue;
             }
         }
         auto book = read_book(tx, c);
-        out.emplace(c.course_id, book);
-        const std::lock_guard lock(mutex_);
-        books_[c.course_id] = kept{std::move(book), c.version, now};
+        out.all.emplace(c.course_id, book);
+        out.fresh.push_back({std::move(book), c.version, now});
     }
     return out;
+}
+
+void course_books::keep(std::vector<kept_book> fresh)
+{
+    const std::lock_guard lock(mutex_);
+    for (auto& b : fresh) {
+        const auto id = b.book->course_id;
+        books_[id] = std::move(b);
+    }
 }
 
 } // namespace coursegate::boomstream_grant

@@ -38,23 +38,33 @@ struct course_row
 // Every course of the catalog. Few: one row per course.
 std::vector<course_row> read_courses(db::transaction& tx);
 
+struct kept_book
+{
+    std::shared_ptr<const course_book> book;
+    std::int64_t version = 0;
+    std::chrono::steady_clock::time_point read_at;
+};
+
+struct books_read
+{
+    std::map<std::int64_t, std::shared_ptr<const course_book>> all;
+    std::vector<kept_book> fresh; // read just now: for keep(), after the commit
+};
+
 // Thread safe. One per process.
 class course_books
 {
 public:
     // The book of each course named. Writes media_since for videos seen for the first time.
-    std::map<std::int64_t, std::shared_ptr<const course_book>> get(
+    books_read get(
         db::transaction& tx, const std::vector<course_row>& courses, const std::set<std::int64_t>& wanted);
 
+    // Not before the commit: what get() wrote might be undone, and what it read with it.
+    void keep(std::vector<kept_book> fresh);
+
 private:
-    struct kept
-    {
-        std::shared_ptr<const course_book> book;
-        std::int64_t version = 0;
-        std::chrono::steady_clock::time_point read_at;
-    };
     std::mutex mutex_;
-    std::map<std::int64_t, kept> books_;
+    std::map<std::int64_t, kept_book> books_;
 };
 
 } // namespace coursegate::boomstream_grant

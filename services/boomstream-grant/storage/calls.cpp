@@ -10,6 +10,7 @@
 #include "storage/marks.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <stdexcept>
 
 namespace coursegate::boomstream_grant {
@@ -33,6 +34,12 @@ constexpr db::statement select_due{"access.select_due_calls",
     "  and not exists (select from buyers o where o.user_id = b.user_id and o.subscription_code = "
     "b.subscription_code"
     "   and o.asked_until is not null)"
+    // A buyer about to be deleted has the code that this one would be added with: first the one, then the
+    // other.
+    "  and not (b.state = 'wanted' and exists (select from buyers o where o.user_id = b.user_id"
+    "   and o.subscription_code = b.subscription_code and o.state = 'closing' and o.code_version = case"
+    "    when b.hash_box is not null then b.code_version"
+    "    else (select u.code_version from accounts.v_users u where u.user_id = b.user_id) end))"
     " order by b.due_at limit $4 for update of b skip locked) d",
     false};
 
@@ -63,13 +70,16 @@ constexpr db::statement start_flights{"access.start_flights",
     "update buyers b set state = case when b.state = 'wanted' then 'asked' else b.state end, hash_box = "
     "t.hash_box,"
     " code_version = t.code_version, due_at = null, flight = b.flight + 1, asked_at = clock_timestamp(),"
-    " asked_until = now() + $5::bigint * interval '1 millisecond'"
+    " asked_until = now() + $5::bigint * interval '1 millisecond', read_from = null"
     " from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bigint[]) as t (buyer_id, flight, hash_box, "
     "code_version)"
     " where b.buyer_id = t.buyer_id and b.flight = t.flight and b.asked_until is null"
     "  and not exists (select from buyers o where o.user_id = b.user_id and o.subscription_code = "
     "b.subscription_code"
     "   and o.asked_until is not null)"
+    "  and not (b.state = 'wanted' and exists (select from buyers o where o.user_id = b.user_id"
+    "   and o.subscription_code = b.subscription_code and o.state = 'closing' and o.code_version = "
+    "t.code_version))"
     " returning b.buyer_id, b.flight"};
 
 constexpr db::statement ask_waiting_grants{"access.ask_waiting_grants",
@@ -80,8 +90,11 @@ constexpr db::statement ask_waiting_grants{"access.ask_waiting_grants",
 
 // No call can be made with what is there; looked at again in a while.
 constexpr db::statement put_off{"access.put_off_calls",
-    "update buyers set due_at = now() + interval '10 minutes', reason = $2 where "
-    "buyer_id = any($1::uuid[]) and asked_until is null"};
+    "with b as (update buyers set due_at = now() + interval '10 minutes', reason = $2 where "
+    "buyer_id = any($1::uuid[]) and asked_until is null returning user_id, subscription_code, state, due_at)"
+    " update grants g set provider_reason = $2, next_try_at = b.due_at, changed_at = now() from b"
+    " where g.user_id = b.user_id and g.subscription_code = b.subscription_code and b.state = 'wanted'"
+    "  and g.state in ('wanted', 'failed')"};
 
 // --- Settling
 // -------------------------------------------------------------------------------------------------------
@@ -163,7 +176,7 @@ constexpr db::statement end_flights{"access.end_flights",
     " from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::boolean[], $6::text[])"
     "  as t (buyer_id, flight, due_at, failed, missed, reason)"
     " where b.buyer_id = t.buyer_id and b.flight = t.flight and b.asked_until is not null"
-    " returning b.buyer_id"};
+    " returning b.buyer_id, b.state"};
 
 constexpr db::statement fail_grants{"access.fail_grants",
     "update grants g set state = 'failed', attempts = g.attempts + 1, provider_reason = t.reason, "
@@ -187,10 +200,10 @@ constexpr db::statement want_grants_again{"access.want_grants_again",
 constexpr db::statement select_tries{"access.select_tries",
     "select buyer_id, failures, misses, now() as at from buyers where buyer_id = any($1::uuid[])"};
 
-// An addbuyer that may arrive late changes nothing that asking again with the same code would not: its list
-// may be read at once. A deletebuyer that arrives late would undo a new grant: it keeps its asked_until.
+// The list may be read at once: should an addbuyer have had its effect, the student waits no longer. A
+// deletebuyer is looked for when asked_until has passed.
 constexpr db::statement mark_unknown{"access.mark_unknown",
-    "update buyers b set asked_until = least(b.asked_until, clock_timestamp()), reason = t.reason"
+    "update buyers b set read_from = clock_timestamp(), reason = t.reason"
     " from unnest($1::uuid[], $2::bigint[], $3::text[]) as t (buyer_id, flight, reason)"
     " where b.buyer_id = t.buyer_id and b.flight = t.flight and b.state = 'asked'"};
 
@@ -198,21 +211,33 @@ constexpr db::statement mark_unknown{"access.mark_unknown",
 // -----------------------------------------------------------------------------------------------
 
 constexpr db::statement look_for_unclear{"access.look_for_unclear",
-    "select exists (select from buyers where asked_until <= now()) as calls,"
+    "select exists (select from buyers where asked_until <= now()) or"
+    " exists (select from buyers where read_from <= now() and asked_until is not null) as calls,"
     " exists (select from provider_health where not ok and next_probe_at <= now()) as courses"};
 
 constexpr db::statement select_unknown{"access.select_unknown",
-    "select distinct course_id, subscription_code from buyers where asked_until <= "
-    "now() and course_id = any($1::bigint[])"};
+    "select distinct course_id, subscription_code from ("
+    "select course_id, subscription_code from buyers where asked_until <= now()"
+    " union all select course_id, subscription_code from buyers where read_from <= now() and asked_until is "
+    "not null) u"
+    " where course_id = any($1::bigint[]) and not exists (select from subscription_lists l"
+    "  where l.subscription_code = u.subscription_code and l.next_at > now())"};
 
 constexpr db::statement take_slot{"access.take_list_slot",
     "insert into subscription_lists as l (subscription_code, next_at) values ($1, now() + interval '5 "
     "seconds')"
     " on conflict (subscription_code) do update set next_at = excluded.next_at where l.next_at <= now()"};
 
+// `certain`: nothing can be under way any more, so what the list does not have is not there.
 constexpr db::statement select_unknown_calls{"access.select_unknown_calls",
-    "select buyer_id, flight, user_id, state, hash_box, ends_at from buyers"
-    " where subscription_code = $1 and course_id = $2 and asked_until <= now()"};
+    "select buyer_id, flight, user_id, state, hash_box, ends_at, asked_until <= now() as certain from buyers"
+    " where subscription_code = $1 and course_id = $2 and (asked_until <= now()"
+    "  or (read_from <= now() and asked_until is not null))"};
+
+// Not in an early list: that proves nothing, the next one is read when asked_until has passed.
+constexpr db::statement read_later{"access.read_later",
+    "update buyers b set read_from = null from unnest($1::uuid[], $2::bigint[]) as t (buyer_id, flight)"
+    " where b.buyer_id = t.buyer_id and b.flight = t.flight and b.state = 'asked'"};
 
 // The list shows that addbuyer had no effect: asked again at once, with the same code.
 constexpr db::statement ask_again{"access.ask_again",
@@ -230,6 +255,9 @@ constexpr db::statement repeat_calls{"access.repeat_calls",
     " from unnest($1::uuid[], $2::bigint[]) as t (buyer_id, flight)"
     " where b.buyer_id = t.buyer_id and b.flight = t.flight and b.state in ('closing', 'live') and "
     "b.asked_until is not null"};
+
+constexpr const char* unreadable_code =
+    "The student's Boomstream code can't be read (it was sealed with another SECRET_KEY).";
 
 double spread()
 {
@@ -272,10 +300,10 @@ void confirm(db::transaction& tx, const flights& f, const std::vector<std::optio
     if (replaces)
         tx.exec(retire_replaced, f.ids, f.numbers); // before the new one: there is one live buyer
     const auto rows = tx.exec(confirm_buyers, f.ids, f.numbers, db::times(ends));
-    count_confirmed(rows);
-    for (const auto& row : rows)
+    for (const auto& row : rows) {
         envelopes.push_back(issued(row));
-    out.confirmed += static_cast<int>(rows.size());
+        out.confirmed.push_back(confirmation_of(row));
+    }
     if (replaces)
         tx.exec(hand_over_grants, f.ids);
 }
@@ -286,6 +314,37 @@ void bury(db::transaction& tx, const flights& f, std::vector<events::envelope>& 
     for (const auto& row : rows)
         envelopes.push_back(revoked(row));
     out.revoked += static_cast<int>(rows.size());
+}
+
+// Calls whose code can't be read any more: no list can tell of them, so they wait for a person.
+void give_up(db::transaction& tx, const flights& f, std::vector<events::envelope>& envelopes, settling& out)
+{
+    const std::vector<std::optional<base::time_point>> never(f.ids.size());
+    const std::vector<bool> failed_flags(f.ids.size(), true), missed_flags(f.ids.size(), false);
+    const std::vector<std::string> reasons(f.ids.size(), unreadable_code);
+    std::vector<base::uuid> failing;
+    for (const auto& row :
+        tx.exec(end_flights, f.ids, f.numbers, db::times(never), failed_flags, missed_flags, reasons))
+        if (parse_buyer_state(get<std::string>(row, "state")) == buyer_state::wanted)
+            failing.push_back(get<base::uuid>(row, "buyer_id"));
+    if (failing.empty())
+        return;
+    const std::vector<std::string> why(failing.size(), unreadable_code);
+    const std::vector<std::optional<base::time_point>> no_next(failing.size());
+    for (const auto& row : tx.exec(fail_grants, failing, why, db::times(no_next))) {
+        envelopes.push_back(failed(row));
+        ++out.failed;
+    }
+}
+
+// Once per box: registering copies what is registered.
+void keep_out_of_logs(const std::string& box, const base::secret& key)
+{
+    static std::mutex mutex;
+    static std::set<std::string> known;
+    const std::lock_guard lock(mutex);
+    if (known.insert(box).second)
+        log::never_print(key);
 }
 
 } // namespace
@@ -311,8 +370,10 @@ base::secret open_key(const base::keyring& keys, const course_row& course, std::
     }
     const auto row = std::to_string(course.course_id);
     auto key = keys.open({"catalog.courses", "boomstream_api_key_box", row}, course.api_key_box);
-    if (key.has_value() && !key->empty())
+    if (key.has_value() && !key->empty()) {
+        keep_out_of_logs(course.api_key_box, *key);
         return std::move(*key);
+    }
     problem =
         "The course's Boomstream key can't be read (it was sealed with another SECRET_KEY); set it again.";
     return {};
@@ -435,7 +496,7 @@ claimed claim_calls(db::transaction& tx, const base::keyring& keys, const std::v
         versions.push_back(version);
     }
     if (!impossible.empty())
-        tx.exec(put_off, impossible, "The student's Boomstream code can't be read.");
+        tx.exec(put_off, impossible, unreadable_code);
     if (f.empty())
         return out;
 
@@ -470,7 +531,8 @@ bool anything_waits(db::transaction& tx, lane way)
     return get<bool>(tx.exec(look_for_work, to_string(way))[0], "any");
 }
 
-settling settle_calls(db::transaction& tx, const std::vector<call_result>& results)
+settling settle_calls(
+    db::transaction& tx, const std::vector<call_result>& results, const std::set<std::int64_t>& noted_lately)
 {
     settling out;
     std::vector<base::uuid> users, called;
@@ -486,7 +548,7 @@ settling settle_calls(db::transaction& tx, const std::vector<call_result>& resul
     std::vector<bool> failed_flags, missed_flags;
     std::vector<base::uuid> refused_ids;
     bool replaces = false;
-    std::set<std::int64_t> good;
+    auto& good = out.good;
     std::map<std::int64_t, std::string> bad;
     std::vector<const call_result*> without_effect;
     for (const auto& r : results) {
@@ -606,10 +668,14 @@ settling settle_calls(db::transaction& tx, const std::vector<call_result>& resul
             tx.exec(want_grants_again, waiting, waiting_reasons, db::times(waiting_due));
     }
 
+    for (const auto& [id, words] : bad) {
+        good.erase(id);
+        out.bad.insert(id);
+    }
+    std::erase_if(good, [&](std::int64_t id) { return noted_lately.contains(id); });
     note_health(tx, good, bad);
     // A revoke may have waited for one of these calls, and an order wants its answer.
-    for (const auto& user : look_again)
-        mark_user(tx, user, lane::fresh);
+    mark_users(tx, look_again, lane::fresh);
     outbox::add_envelopes(tx, envelopes);
     return out;
 }
@@ -625,9 +691,9 @@ unclear look(db::transaction& tx)
     return {get<bool>(r[0], "calls"), get<bool>(r[0], "courses")};
 }
 
-std::vector<unknown_calls> take_unknown(db::transaction& tx, const base::keyring& keys)
+std::vector<unclear_list> find_unknown(db::transaction& tx, const base::keyring& keys)
 {
-    std::vector<unknown_calls> out;
+    std::vector<unclear_list> out;
     std::vector<std::int64_t> ids;
     std::map<std::int64_t, base::secret> key_of;
     for (const auto& c : read_courses(tx)) {
@@ -641,31 +707,38 @@ std::vector<unknown_calls> take_unknown(db::transaction& tx, const base::keyring
     if (ids.empty())
         return out;
     for (const auto& row : tx.exec(select_unknown, ids)) {
-        unknown_calls u;
-        u.course_id = get<std::int64_t>(row, "course_id");
-        u.subscription = get<std::string>(row, "subscription_code");
-        if (!take_list_slot(tx, u.subscription))
-            continue;
-        u.api_key = key_of.at(u.course_id);
-        for (const auto& r : tx.exec(select_unknown_calls, u.subscription, u.course_id)) {
-            unknown_call c;
-            c.buyer_id = get<base::uuid>(r, "buyer_id");
-            c.flight = get<int>(r, "flight");
-            c.user_id = get<base::uuid>(r, "user_id");
-            c.state = parse_buyer_state(get<std::string>(r, "state"));
-            c.ends_at = get<base::time_point>(r, "ends_at");
-            const auto id = base::to_string(c.buyer_id);
-            auto hash = keys.open(hash_owner(id), db::get_bytes(r, "hash_box"));
-            if (!hash.has_value()) {
-                log::error("a buyer's code can't be read",
-                    {{"buyer_id", c.buyer_id}, {"error", hash.error().code.message()}});
-                continue;
-            }
+        unclear_list l;
+        l.course_id = get<std::int64_t>(row, "course_id");
+        l.subscription = get<std::string>(row, "subscription_code");
+        l.api_key = key_of.at(l.course_id);
+        out.push_back(std::move(l));
+    }
+    return out;
+}
+
+std::vector<unknown_call> take_unknown(
+    db::transaction& tx, const base::keyring& keys, const unclear_list& list)
+{
+    std::vector<unknown_call> out;
+    const auto rows = tx.exec(select_unknown_calls, list.subscription, list.course_id);
+    if (rows.empty() || !take_list_slot(tx, list.subscription))
+        return out;
+    for (const auto& row : rows) {
+        unknown_call c;
+        c.buyer_id = get<base::uuid>(row, "buyer_id");
+        c.flight = get<int>(row, "flight");
+        c.user_id = get<base::uuid>(row, "user_id");
+        c.state = parse_buyer_state(get<std::string>(row, "state"));
+        c.ends_at = get<base::time_point>(row, "ends_at");
+        c.certain = get<bool>(row, "certain");
+        const auto id = base::to_string(c.buyer_id);
+        auto hash = keys.open(hash_owner(id), db::get_bytes(row, "hash_box"));
+        if (hash.has_value())
             c.hash = std::move(*hash);
-            u.calls.push_back(std::move(c));
-        }
-        if (!u.calls.empty())
-            out.push_back(std::move(u));
+        else
+            log::error("a buyer's code can't be read",
+                {{"buyer_id", c.buyer_id}, {"error", hash.error().code.message()}});
+        out.push_back(std::move(c));
     }
     return out;
 }
@@ -680,12 +753,16 @@ settling settle_unknown(db::transaction& tx, const std::vector<read_back>& all)
     }
     const auto look_again = lock_called(tx, users, called);
 
-    flights granted, absent, buried, repeated, extended;
+    flights granted, absent, buried, repeated, extended, early, unreadable;
     std::vector<std::optional<base::time_point>> granted_ends, extended_ends;
     std::vector<std::string> no_reasons;
     for (const auto& r : all) {
         const auto& c = r.call;
-        if (c.state == buyer_state::asked && r.there) {
+        if (!c.certain && !r.there)
+            early.add(c.buyer_id, c.flight);
+        else if (c.hash.empty())
+            unreadable.add(c.buyer_id, c.flight);
+        else if (c.state == buyer_state::asked && r.there) {
             granted.add(c.buyer_id, c.flight);
             granted_ends.push_back(r.there->ends_at);
         }
@@ -710,6 +787,10 @@ settling settle_unknown(db::transaction& tx, const std::vector<read_back>& all)
         tx.exec(ask_again, absent.ids, absent.numbers);
         out.calls_wait = true;
     }
+    if (!early.empty())
+        tx.exec(read_later, early.ids, early.numbers);
+    if (!unreadable.empty())
+        give_up(tx, unreadable, envelopes, out);
     if (!buried.empty())
         bury(tx, buried, envelopes, out);
     if (!extended.empty())
@@ -718,8 +799,7 @@ settling settle_unknown(db::transaction& tx, const std::vector<read_back>& all)
         tx.exec(repeat_calls, repeated.ids, repeated.numbers);
         out.calls_wait = true;
     }
-    for (const auto& user : look_again)
-        mark_user(tx, user, lane::fresh);
+    mark_users(tx, look_again, lane::fresh);
     outbox::add_envelopes(tx, envelopes);
     return out;
 }

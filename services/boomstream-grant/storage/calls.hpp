@@ -1,12 +1,12 @@
 // Calls to Boomstream as rows: claimed before they go out, settled when their outcome is known.
 //
 //   claim    buyers.asked_until = now() + deadline + 10 s, committed before the call. Until then nobody else
-//   touches the
-//            (student, subscription); an index allows one call in flight for it.
+//            touches the (student, subscription); an index allows one call in flight for it.
 //   settle   one transaction: what the buyer is now, what becomes of the grants that wait for it, their
-//   events. unknown  asked_until has passed (a crash, a lost answer): nobody can tell what Boomstream did.
-//   Its list tells, see
-//            take_unknown().
+//   events. unknown  a crash, a lost answer: nobody can tell what Boomstream did. Its list tells. Before
+//   asked_until has
+//            passed the request may still be running there: an early list (read_from) can only confirm an
+//            addbuyer. After it, what the list does not have is not there. See take_unknown().
 //
 // Crash before the claim's commit: nothing happened. After it: asked_until passes, and the list is read.
 // After the call, before the settling commit: the same. Settling twice changes nothing the second time,
@@ -17,6 +17,7 @@
 #include "coursegate/base/keyring.hpp"
 #include "coursegate/db/pool.hpp"
 #include "storage/books.hpp"
+#include "storage/confirmations.hpp"
 
 #include <chrono>
 #include <map>
@@ -70,9 +71,9 @@ struct claimed
     bool more = false; // something due may be left
 };
 
-// Claims up to `limit` calls that are due in this lane. Courses whose key does not work are left alone; one
-// whose key can't be opened is marked so. `users` narrows it to some students (those the transaction has
-// locked); empty: anybody.
+// Claims up to `limit` calls that are due in this lane. Courses whose key does not work or can't be opened
+// are left alone (check_keys says so to the author); students whose row somebody else holds come another
+// time.
 claimed claim_calls(db::transaction& tx, const base::keyring& keys, const std::vector<course_row>& courses,
     lane way, int limit, std::chrono::milliseconds asked_for);
 
@@ -84,13 +85,18 @@ bool anything_waits(db::transaction& tx, lane way);
 
 struct settling
 {
-    int confirmed = 0, failed = 0, revoked = 0;
-    bool unknown = false;    // some outcome has to be read back
-    bool calls_wait = false; // some call is due again, now or later
+    std::vector<confirmation> confirmed;
+    int failed = 0, revoked = 0;
+    std::set<std::int64_t> good, bad; // courses whose health was noted
+    bool unknown = false;             // some outcome has to be read back
+    bool calls_wait = false;          // some call is due again, now or later
 };
 
-// Writes down outcomes. Waits for the students' rows where somebody else holds them.
-settling settle_calls(db::transaction& tx, const std::vector<call_result>& results);
+// Writes down outcomes. Waits for the students' rows where somebody else holds them. Courses in
+// `noted_lately` were noted as good a moment ago: every successful call proves the key, and one row for all
+// calls would be written too often.
+settling settle_calls(
+    db::transaction& tx, const std::vector<call_result>& results, const std::set<std::int64_t>& noted_lately);
 
 // --- Unknown outcomes
 // -----------------------------------------------------------------------------------------------
@@ -101,16 +107,9 @@ struct unknown_call
     int flight = 0;
     base::uuid user_id{};
     buyer_state state = buyer_state::asked; // asked: was it added? closing: deleted? live: moved its end?
-    base::secret hash;
+    base::secret hash;                      // empty: its box can't be opened
     base::time_point ends_at{};
-};
-
-struct unknown_calls // of one subscription, to be resolved by one listbuyers
-{
-    std::int64_t course_id = 0;
-    std::string subscription;
-    base::secret api_key;
-    std::vector<unknown_call> calls;
+    bool certain = false; // asked_until has passed: nothing is under way any more
 };
 
 struct unclear
@@ -120,9 +119,19 @@ struct unclear
 };
 unclear look(db::transaction& tx);
 
-// Subscriptions that have calls of unknown outcome and whose list was not read in the last 5 s, by any
-// instance; taking one starts its 5 s. A crash after that costs these 5 s.
-std::vector<unknown_calls> take_unknown(db::transaction& tx, const base::keyring& keys);
+// Subscriptions that have calls of unknown outcome and whose list was not read in the last 5 s.
+struct unclear_list
+{
+    std::int64_t course_id = 0;
+    std::string subscription;
+    base::secret api_key;
+};
+std::vector<unclear_list> find_unknown(db::transaction& tx, const base::keyring& keys);
+
+// The calls that one listbuyers resolves; to be called when that call may go out at once, because it starts
+// the subscription's 5 s. Empty: somebody else was faster. A crash after it costs these 5 s.
+std::vector<unknown_call> take_unknown(
+    db::transaction& tx, const base::keyring& keys, const unclear_list& list);
 
 // `there`: for each call, what the list says of it. nullopt: not in it.
 struct read_back

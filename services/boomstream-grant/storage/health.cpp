@@ -5,7 +5,6 @@
 #include "storage/calls.hpp"
 
 #include <algorithm>
-#include <mutex>
 
 namespace coursegate::boomstream_grant {
 
@@ -64,42 +63,6 @@ constexpr db::statement count_unfinished{"access.count_unfinished",
     " (select count(*) from provider_health where not ok) as bad from grants where state in ('wanted', "
     "'asked', 'failed')"};
 
-// Every successful call proves the key again; the row says so every few seconds.
-class seldom
-{
-public:
-    bool worth_writing(const std::set<std::int64_t>& courses)
-    {
-        const std::lock_guard lock(mutex_);
-        const auto now = std::chrono::steady_clock::now();
-        bool any = false;
-        for (const auto id : courses) {
-            auto& last = last_[id];
-            if (last == std::chrono::steady_clock::time_point{} || now - last >= std::chrono::seconds(2)) {
-                last = now;
-                any = true;
-            }
-        }
-        return any;
-    }
-
-    void forget(std::int64_t course)
-    {
-        const std::lock_guard lock(mutex_);
-        last_.erase(course);
-    }
-
-private:
-    std::mutex mutex_;
-    std::map<std::int64_t, std::chrono::steady_clock::time_point> last_;
-};
-
-seldom& noted()
-{
-    static seldom s;
-    return s;
-}
-
 } // namespace
 
 void note_health(
@@ -111,7 +74,6 @@ void note_health(
         std::vector<std::string> problems;
         for (const auto& [id, words] : bad) {
             fine.erase(id);
-            noted().forget(id);
             ids.push_back(id);
             problems.push_back("Boomstream refuses the course's key (" + words +
                                "). Videos wait until it works; it is tried again by itself.");
@@ -119,7 +81,7 @@ void note_health(
         }
         tx.exec(note_bad, ids, problems);
     }
-    if (!fine.empty() && noted().worth_writing(fine)) {
+    if (!fine.empty()) {
         const std::vector<std::int64_t> ids(fine.begin(), fine.end());
         tx.exec(note_good, ids);
     }
@@ -135,7 +97,6 @@ void check_keys(db::transaction& tx, const base::keyring& keys, const std::vecto
         if (c.connected && open_key(keys, c, problem).empty()) {
             bad.push_back(c.course_id);
             problems.push_back(std::move(problem));
-            noted().forget(c.course_id);
         }
     }
     if (!all.empty())

@@ -60,7 +60,16 @@ events::envelope revoked(const pqxx::row& row)
     return events::wrap(service_name, e);
 }
 
-void count_confirmed(const pqxx::result& grants)
+confirmation confirmation_of(const pqxx::row& row)
+{
+    confirmation out;
+    out.way = parse_lane(get<std::string>(row, "lane"));
+    if (const auto seen = get_optional<base::time_point>(row, "seen_at"))
+        out.took = get<base::time_point>(row, "confirmed_at") - *seen;
+    return out;
+}
+
+void count(const std::vector<confirmation>& confirmed)
 {
     static auto& fresh = metrics::get_counter(
         "coursegate_grants_confirmed_total", "Grants that became confirmed, by lane", {{"lane", "fresh"}});
@@ -68,12 +77,10 @@ void count_confirmed(const pqxx::result& grants)
         "coursegate_grants_confirmed_total", "Grants that became confirmed, by lane", {{"lane", "backfill"}});
     static auto& seconds = metrics::get_histogram("coursegate_grant_seconds",
         "From reading the pass on Stepik to Boomstream's confirmation, passes of today only");
-    for (const auto& row : grants) {
-        const bool is_fresh = get<std::string>(row, "lane") == "fresh";
-        (is_fresh ? fresh : backfill).increment();
-        const auto seen = get_optional<base::time_point>(row, "seen_at");
-        if (is_fresh && seen)
-            seconds.observe(get<base::time_point>(row, "confirmed_at") - *seen);
+    for (const auto& c : confirmed) {
+        (c.way == lane::fresh ? fresh : backfill).increment();
+        if (c.way == lane::fresh && c.took)
+            seconds.observe(*c.took);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "coursegate/db/transaction.hpp"
 #include "coursegate/events/event.hpp"
+#include "storage/confirmations.hpp"
 
 #include <vector>
 
@@ -22,7 +23,6 @@ events::envelope issued(const pqxx::row& grant);
 events::envelope failed(const pqxx::row& grant);
 events::envelope revoked(const pqxx::row& grant);
 
-// Metrics of grants that became confirmed: how many, and how long after the pass was seen.
-void count_confirmed(const pqxx::result& grants);
+confirmation confirmation_of(const pqxx::row& grant);
 
 } // namespace coursegate::boomstream_grant

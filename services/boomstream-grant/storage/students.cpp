@@ -130,6 +130,10 @@ constexpr db::statement try_grants_again{"access.try_grants_again",
     "update grants set state = 'wanted', next_try_at = null, changed_at = now()"
     " where grant_id = any($1::uuid[]) and state = 'failed'"};
 
+constexpr db::statement raise_grants{"access.raise_grants",
+    "update grants set lane = 'fresh', changed_at = now()"
+    " where grant_id = any($1::uuid[]) and lane = 'backfill' and state in ('wanted', 'failed')"};
+
 constexpr db::statement grant_again{"access.grant_again",
     "update grants set state = 'wanted', cause = 'manual', lane = 'fresh', wanted_at = clock_timestamp(), "
     "attempts = 0,"
@@ -465,7 +469,7 @@ written write_plans(db::transaction& tx, const batch& b, const std::vector<plan>
     grant_columns fresh;
     buyer_columns coming;
     closing_columns revoke, close;
-    std::vector<base::uuid> again, regranted, withdrawn, reopened, confirm, confirm_with, media_of,
+    std::vector<base::uuid> again, raised, regranted, withdrawn, reopened, confirm, confirm_with, media_of,
         buyers_closed, buyers_reopened, buyers_dropped, hurried, answered, asking_users, looking;
     std::vector<std::string> new_media, hurried_lanes, hurried_media, answers, answer_details, asking_codes;
     std::vector<bool> hurried_now;
@@ -503,8 +507,10 @@ written write_plans(db::transaction& tx, const batch& b, const std::vector<plan>
             coming.asked.push_back(now);
             if (now)
                 codes_asked.insert(n.subscription);
-            else
+            else {
                 out.calls_wait = true;
+                out.fresh_calls_wait = out.fresh_calls_wait || n.way == lane::fresh;
+            }
         }
         for (const auto& n : p.grants) {
             const auto c = confirmed.find(n.id);
@@ -542,6 +548,7 @@ written write_plans(db::transaction& tx, const batch& b, const std::vector<plan>
             }
         }
         append(again, p.tried_again);
+        append(raised, p.raised);
         append(regranted, p.granted_again);
         append(withdrawn, p.withdrawn);
         append(reopened, p.reopened);
@@ -561,6 +568,7 @@ written write_plans(db::transaction& tx, const batch& b, const std::vector<plan>
             hurried_lanes.emplace_back(to_string(u.way));
             hurried_media.push_back(u.boom_media);
             hurried_now.push_back(u.now);
+            out.fresh_calls_wait = out.fresh_calls_wait || u.way == lane::fresh;
         }
         for (const auto& a : p.answers) {
             answered.push_back(a.request_id);
@@ -575,6 +583,7 @@ written write_plans(db::transaction& tx, const batch& b, const std::vector<plan>
         }
     }
     out.calls_wait = out.calls_wait || !buyers_closed.empty() || !hurried.empty();
+    out.fresh_calls_wait = out.fresh_calls_wait || !buyers_closed.empty();
 
     std::vector<events::envelope> envelopes;
     // Buyers first: grants are confirmed with rows that must be there. A dropped one makes room for a new
@@ -596,6 +605,8 @@ written write_plans(db::transaction& tx, const batch& b, const std::vector<plan>
         tx.exec(delete_grants, withdrawn);
     if (!again.empty())
         tx.exec(try_grants_again, again);
+    if (!raised.empty())
+        tx.exec(raise_grants, raised);
     if (!regranted.empty())
         tx.exec(grant_again, regranted);
     if (!media_of.empty())
@@ -605,10 +616,10 @@ written write_plans(db::transaction& tx, const batch& b, const std::vector<plan>
     if (!asking_users.empty())
         tx.exec(ask_grants, asking_users, asking_codes, claim_ms);
     const auto issue = [&](const pqxx::result& rows) {
-        count_confirmed(rows);
-        for (const auto& row : rows)
+        for (const auto& row : rows) {
             envelopes.push_back(issued(row));
-        out.confirmed += static_cast<int>(rows.size());
+            out.confirmed.push_back(confirmation_of(row));
+        }
     };
     if (!fresh.ids.empty())
         issue(tx.exec(insert_grants, fresh.ids, fresh.users, fresh.courses, fresh.lessons, fresh.codes,

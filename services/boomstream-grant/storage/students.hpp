@@ -6,6 +6,7 @@
 #include "coursegate/db/pool.hpp"
 #include "domain/reconcile.hpp"
 #include "storage/books.hpp"
+#include "storage/confirmations.hpp"
 
 #include <map>
 #include <memory>
@@ -19,7 +20,7 @@ struct batch
 {
     base::time_point now{}; // the database's
     std::vector<course_row> courses;
-    std::map<std::int64_t, std::shared_ptr<const course_book>> books;
+    books_read books;
     std::vector<student> students;
     std::map<base::uuid, std::string> emails;
     std::map<base::uuid, std::string> code_boxes; // sealed codes of those who have one
@@ -42,9 +43,10 @@ struct first_call
 
 struct written
 {
-    int confirmed = 0;
+    std::vector<confirmation> confirmed;
     int revoked = 0;
-    bool calls_wait = false; // buyers that are due and were not asked here
+    bool calls_wait = false;       // buyers that are due and were not asked here
+    bool fresh_calls_wait = false; // some of them in the fresh lane
 };
 
 // Carries out the plans and takes the students off the list. `asked` are the new buyers whose call goes out

@@ -171,6 +171,91 @@ TEST_CASE("the daily audit looks first and repairs then, within its budget")
     CHECK(w.outbox("audit_completed") == 2);
 }
 
+TEST_CASE("an extension whose outcome is unknown is read back, and counts when it is there")
+{
+    world w;
+    open_course(w);
+    w.play([&]() -> async::task<void> {
+        co_await all_open(w);
+        w.stub.buyers["SUB11"]["111111111"].end = "2026-01-01 00:00:00";
+        w.stub.next = {ugly::bad_gateway_after};
+        const auto id = co_await w.audit(false, 10);
+        co_await w.until("done", [&] { return audit_row(w, id, "state") == "done"; });
+        co_await w.until("asked for", [&] { return w.stub.calls["updatebuyer"] == 1; });
+        w.nothing_is_under_way();
+        co_await w.until("known", [&] { return w.quiet(); });
+        CHECK(w.number("select count(*) from access.buyers where state = 'live' and not extend") == 3);
+    });
+    CHECK(w.stub.calls["updatebuyer"] == 1);
+    CHECK(w.stub.calls["listbuyers"] == 2);
+    CHECK(w.stub.buyers["SUB11"]["111111111"].end == "2100-12-12 23:59:59");
+}
+
+TEST_CASE("an audit taken up again has what is left of its budget")
+{
+    world w;
+    open_course(w);
+    w.play([&]() -> async::task<void> {
+        co_await all_open(w);
+        w.stub.buyers.clear();
+        // Its instance died after two repairs of three.
+        w.sql(
+            "insert into access.audits (request_id, course_id, dry_run, budget, actor, state, claimed_until, "
+            "started_at, repaired, claims) values ('00000000-0000-7000-8000-000000000001', 247644, false, 3, "
+            "'anna', 'running', now() - interval '1 second', now(), 2, 1)");
+        (void)co_await w.audit(true, 0); // wakes the loop
+        co_await w.until("all", [&] {
+            return w.number("select count(*) from access.v_audits where finished_at is not null") == 2;
+        });
+        CHECK(w.one("select missing || '/' || repaired from access.v_audits where not dry_run") == "3/3");
+        co_await w.until("repaired", [&] { return w.stub.count("SUB11") == 1 && w.quiet(); });
+    });
+}
+
+TEST_CASE("a daily audit that failed is tried again after an hour")
+{
+    world w;
+    open_course(w);
+    w.sql("update catalog.courses set connected_at = now() - interval '2 days', boomstream_api_key_box = "
+          "'\\x00'");
+    w.play([&]() -> async::task<void> {
+        co_await w.daemons[0]->grants.order_daily_audits();
+        co_await w.until("failed",
+            [&] { return w.number("select count(*) from access.v_audits where state = 'failed'") == 1; });
+        CHECK(w.one("select detail from access.v_audits").find("can't be read") != std::string::npos);
+        co_await w.daemons[0]->grants.order_daily_audits();
+        CHECK(w.number("select count(*) from access.audits") == 1);
+        w.set_key("stub-key");
+        w.sql("update access.audits set asked_at = now() - interval '61 minutes'");
+        co_await w.daemons[0]->grants.order_daily_audits();
+        CHECK(w.number("select count(*) from access.audits") == 2);
+    });
+}
+
+TEST_CASE("a deleted buyer that is to be added again is not deleted by the audit")
+{
+    world w;
+    const auto users = open_course(w);
+    w.play([&]() -> async::task<void> {
+        co_await all_open(w);
+        const auto request = co_await w.order(users[0], 11, false);
+        co_await w.until("revoked", [&] { return w.request(request) == "done"; });
+        w.stub.buyers["SUB11"]["111111110"].end = "2100-12-12 23:59:59"; // still there, against its word
+        // Granted again, and the call has not gone out yet.
+        w.sql(
+            "insert into access.buyers (buyer_id, user_id, course_id, subscription_code, boom_media, state, "
+            "lane, ends_at, due_at) select gen_random_uuid(), user_id, course_id, subscription_code, "
+            "boom_media, 'wanted', 'fresh', ends_at, now() + interval '1 hour' from access.buyers where "
+            "state "
+            "= 'gone'");
+        const auto id = co_await w.audit(false, 10);
+        co_await w.until("done", [&] { return audit_row(w, id, "state") == "done"; });
+        CHECK(audit_row(w, id, "extra || '/' || repaired") == "1/0");
+        CHECK(w.number("select count(*) from access.buyers where state = 'closing'") == 0);
+    });
+    CHECK(w.stub.calls["deletebuyer"] == 1);
+}
+
 TEST_CASE("a course's first day has no daily audit")
 {
     world w;

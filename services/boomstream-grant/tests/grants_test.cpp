@@ -12,8 +12,9 @@ TEST_CASE("a grant moves only along its life")
 {
     using enum grant_state;
     const std::set<std::pair<grant_state, grant_state>> ways{{wanted, asked}, {wanted, confirmed},
-        {wanted, revoked}, {asked, confirmed}, {asked, failed}, {asked, wanted}, {failed, wanted},
-        {failed, asked}, {failed, confirmed}, {failed, revoked}, {confirmed, revoked}, {revoked, wanted}};
+        {wanted, failed}, {wanted, revoked}, {asked, confirmed}, {asked, failed}, {asked, wanted},
+        {failed, wanted}, {failed, asked}, {failed, confirmed}, {failed, revoked}, {confirmed, revoked},
+        {revoked, wanted}};
     for (const auto from : {wanted, asked, confirmed, failed, revoked})
         for (const auto to : {wanted, asked, confirmed, failed, revoked}) {
             CAPTURE(to_string(from), to_string(to));

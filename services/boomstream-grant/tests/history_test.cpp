@@ -17,6 +17,7 @@
 #include <random>
 #include <set>
 #include <tuple>
+#include <utility>
 
 using namespace coursegate;
 using namespace coursegate::boomstream_grant;
@@ -30,7 +31,9 @@ struct model_buyer : buyer
 {
     std::optional<base::time_point> due;
     bool unknown = false;
-    int sent_version = 0; // of the code in the call, and in the list
+    base::time_point certain_from{}; // of an unknown outcome: nothing is under way any more
+    bool read_early = false;         // once before that
+    int sent_version = 0;            // of the code in the call, and in the list
     int failures = 0;
 };
 
@@ -81,7 +84,7 @@ public:
     void run(int steps)
     {
         for (int i = 0; i < steps; ++i) {
-            now_ += std::chrono::seconds(1 + below(20));
+            pass_time(std::chrono::seconds(1 + below(20)));
             switch (below(5)) {
             case 0:
                 change_a_fact();
@@ -96,7 +99,7 @@ public:
         while (!events_.empty())
             deliver(false);
         for (int i = 0; i < 2000 && !quiet(); ++i) {
-            now_ += 15s;
+            pass_time(15s);
             worker_step(false);
         }
     }
@@ -278,7 +281,7 @@ private:
 
     bool quiet() const
     {
-        if (!dirty_.empty() || !flights_.empty())
+        if (!dirty_.empty() || !flights_.empty() || !late_.empty())
             return false;
         for (const auto& p : people_)
             for (const auto& b : p.buyers)
@@ -481,7 +484,13 @@ private:
                     continue;
                 const bool busy = std::any_of(people_[p].buyers.begin(), people_[p].buyers.end(),
                     [&](const auto& o) { return o.subscription == b.subscription && o.in_flight; });
-                if (busy)
+                const int version = b.sent_version != 0 ? b.sent_version : people_[p].who.code_version;
+                const bool would_be_deleted =
+                    std::any_of(people_[p].buyers.begin(), people_[p].buyers.end(), [&](const auto& o) {
+                        return o.subscription == b.subscription && o.state == buyer_state::closing &&
+                               o.code_version == version;
+                    });
+                if (busy || (b.state == buyer_state::wanted && would_be_deleted))
                     continue;
                 b.due.reset();
                 b.in_flight = true;
@@ -510,14 +519,19 @@ private:
         auto& one = people_[p];
         auto& b = buyer_of(one, id);
         const bool closing = b.state == buyer_state::closing;
-        const std::tuple key{p, b.subscription, b.sent_version};
+        const provider_key key{p, b.subscription, b.sent_version};
         const auto effect = [&] {
             if (closing)
                 provider_.erase(key);
             else
                 provider_[key] = 1; // idempotent by (subscription, code)
         };
-        switch (ugly ? below(8) : 0) {
+        const auto nobody_knows = [&] {
+            b.unknown = true;
+            b.read_early = false;
+            b.certain_from = now_ + 20s;
+        };
+        switch (ugly ? below(9) : 0) {
         default:
             effect();
             settle(p, b, closing);
@@ -539,10 +553,14 @@ private:
             break;
         case 6: // effect, no answer (or our own crash)
             effect();
-            b.unknown = true;
+            nobody_knows();
             break;
         case 7: // no effect, no answer
-            b.unknown = true;
+            nobody_knows();
+            break;
+        case 8: // no answer, and the effect comes later
+            nobody_knows();
+            late_.push_back({key, closing, now_ + std::chrono::seconds(1 + below(19))});
             break;
         }
     }
@@ -595,6 +613,21 @@ private:
                 dirty_.insert(p);
     }
 
+    // What Boomstream carries out after our deadline.
+    void pass_time(std::chrono::seconds d)
+    {
+        now_ += d;
+        std::erase_if(late_, [&](const late_effect& l) {
+            if (l.at > now_)
+                return false;
+            if (l.closing)
+                provider_.erase(l.key);
+            else
+                provider_[l.key] = 1;
+            return true;
+        });
+    }
+
     void read_back()
     {
         for (std::size_t p = 0; p < people_.size(); ++p)
@@ -604,6 +637,12 @@ private:
                     continue;
                 const bool there = provider_.contains({p, b.subscription, b.sent_version});
                 const bool closing = b.state == buyer_state::closing;
+                if (now_ < b.certain_from) {
+                    // An early list: it may confirm an addbuyer, and proves nothing else.
+                    const bool first = !std::exchange(b.read_early, true);
+                    if (closing || !there || !first)
+                        continue;
+                }
                 if (there != closing) {
                     settle(p, b, closing);
                     return; // rows moved
@@ -627,8 +666,15 @@ private:
     std::vector<event> events_;
     std::set<std::size_t> dirty_;
     std::vector<std::pair<std::size_t, base::uuid>> flights_;
-    std::map<std::tuple<std::size_t, std::string, int>, int>
-        provider_; // (person, subscription, code version)
+    using provider_key = std::tuple<std::size_t, std::string, int>; // (person, subscription, code version)
+    std::map<provider_key, int> provider_;
+    struct late_effect
+    {
+        provider_key key;
+        bool closing = false;
+        base::time_point at{};
+    };
+    std::vector<late_effect> late_;
     int calls_at_once_ = 0;
 };
 

@@ -258,18 +258,181 @@ TEST_CASE("unknown outcomes are read back: done there is confirmed here, not don
         world w;
         small_course(w);
         const auto anna = w.add_user(101);
+        const bool done =
+            how == ugly::bad_gateway_after || how == ugly::empty_after || how == ugly::silence_after;
+        if (how == ugly::silence_after || how == ugly::silence_before)
+            w.settings.call_deadline = 400ms;
         w.stub.next = {how};
         w.play([&]() -> async::task<void> {
             co_await w.pass(101, 11);
+            if (!done) {
+                co_await w.not_found_early();
+                CHECK(w.stub.calls["addbuyer"] == 1);
+                w.nothing_is_under_way();
+            }
             co_await w.until_state(anna, 11, "confirmed");
         });
-        const bool done =
-            how == ugly::bad_gateway_after || how == ugly::empty_after || how == ugly::silence_after;
-        CHECK(w.stub.calls["listbuyers"] == 1);
+        CHECK(w.stub.calls["listbuyers"] == (done ? 1 : 2));
         CHECK(w.stub.calls["addbuyer"] == (done ? 1 : 2));
         CHECK(w.stub.count("SUB11") == 1);
         CHECK(w.outbox("grant_issued") == 1);
     }
+}
+
+TEST_CASE("an addbuyer that Boomstream carries out after our deadline is not asked for twice")
+{
+    world w;
+    small_course(w);
+    w.settings.call_deadline = 400ms;
+    const auto anna = w.add_user(101);
+    w.stub.next = {ugly::late};
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.not_found_early();
+        CHECK(w.state(anna, 11) == "asked");
+        CHECK(w.stub.calls["addbuyer"] == 1);
+        w.stub.release.set();
+        co_await w.until("there", [&] { return w.stub.count("SUB11") == 1; });
+        w.nothing_is_under_way();
+        co_await w.until_state(anna, 11, "confirmed");
+    });
+    CHECK(w.stub.calls["addbuyer"] == 1);
+    CHECK(w.stub.calls["listbuyers"] == 2);
+    CHECK(w.outbox("grant_issued") == 1);
+}
+
+TEST_CASE("a revoke behind an addbuyer that lands late leaves no buyer at Boomstream")
+{
+    world w;
+    small_course(w);
+    w.settings.call_deadline = 400ms;
+    const auto anna = w.add_user(101);
+    w.stub.next = {ugly::late};
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.until_state(anna, 11, "asked");
+        const auto request = co_await w.order(anna, 11, false);
+        co_await w.not_found_early();
+        co_await w.daemons[0]->grants.name_stale();
+        co_await w.until("looked at", [&] { return w.number("select count(*) from access.dirty") == 0; });
+        CHECK(w.state(anna, 11) == "asked");
+        CHECK(w.request(request) == "pending");
+        w.stub.release.set();
+        co_await w.until("there", [&] { return w.stub.count("SUB11") == 1; });
+        w.nothing_is_under_way();
+        co_await w.until("revoked", [&] { return w.request(request) == "done" && w.quiet(); });
+        CHECK(w.state(anna, 11) == "revoked");
+    });
+    CHECK(w.stub.count("SUB11") == 0);
+    CHECK(w.stub.calls["addbuyer"] == 1);
+    CHECK(w.outbox("grant_revoked") == 1);
+}
+
+TEST_CASE("the list of a subscription that Boomstream does not know ends the waiting with the reason")
+{
+    world w;
+    small_course(w);
+    const auto anna = w.add_user(101);
+    w.stub.next = {ugly::cut_before, ugly::not_found};
+    w.stub.next_lists = {ugly::not_found, ugly::not_found};
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.not_found_early();
+        w.nothing_is_under_way();
+        co_await w.until_state(anna, 11, "failed");
+        CHECK(w.one("select provider_reason from access.v_grants") == "Subscription not found");
+        CHECK(w.one("select next_try_at from access.v_grants").empty());
+        CHECK(w.quiet());
+    });
+    CHECK(w.stub.calls["addbuyer"] == 2);
+}
+
+TEST_CASE("a call whose code can't be read any more does not stay asked for ever")
+{
+    world w;
+    small_course(w);
+    const auto anna = w.add_user(101);
+    w.stub.next = {ugly::cut_before};
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.not_found_early();
+        w.sql("update access.buyers set hash_box = '\\x00'");
+        w.nothing_is_under_way();
+        co_await w.until_state(anna, 11, "failed");
+        CHECK(
+            w.one("select provider_reason from access.v_grants").find("can't be read") != std::string::npos);
+        CHECK(w.one("select next_try_at from access.v_grants").empty());
+        CHECK(w.outbox("grant_failed") == 1);
+        CHECK(w.quiet());
+    });
+}
+
+TEST_CASE("a code that can't be opened puts the grant off and says so")
+{
+    world w;
+    small_course(w);
+    const auto anna = w.add_user(101);
+    w.sql("update accounts.users set boom_code_box = '\\x00'");
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.until(
+            "put off", [&] { return !w.one("select provider_reason from access.v_grants").empty(); });
+        CHECK(w.state(anna, 11) == "wanted");
+        CHECK(
+            w.one("select provider_reason from access.v_grants").find("can't be read") != std::string::npos);
+        CHECK_FALSE(w.one("select next_try_at from access.v_grants").empty());
+    });
+    CHECK(w.stub.changes() == 0);
+}
+
+TEST_CASE("a refused grant is tried again although its lane is kept awake")
+{
+    world w;
+    small_course(w);
+    w.settings.poll = 300ms;
+    const auto anna = w.add_user(101);
+    const auto boris = w.add_user(102, "222222222");
+    w.stub.next = {ugly::refuse_failed};
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.until_state(anna, 11, "failed");
+        const auto limit = std::chrono::steady_clock::now() + 30s;
+        bool done = false;
+        while (!done && std::chrono::steady_clock::now() < limit) {
+            events::boom_code_rotated e; // names him in the fresh lane, again and again
+            e.user_id = boris;
+            co_await w.deliver(e);
+            done = w.state(anna, 11) == "confirmed";
+        }
+        CHECK(done);
+    });
+}
+
+TEST_CASE("a subscription's list is asked for at most once in 5 s, however long a call has to be waited for")
+{
+    world w;
+    small_course(w);
+    w.settings.budget.concurrency = 1;
+    const auto anna = w.add_user(101);
+    const auto boris = w.add_user(102, "222222222");
+    w.stub.next = {ugly::bad_gateway_after, ugly::late};
+    w.stub.next_lists = {ugly::bad_gateway_after, ugly::bad_gateway_after}; // the first one of each
+    w.settings.call_deadline = 4000ms;
+    w.play([&]() -> async::task<void> {
+        w.write_pass(102, 12);
+        w.stub.latency = 200ms;
+        co_await w.pass(101, 11);
+        co_await w.until("asked", [&] { return w.stub.calls["addbuyer"] == 1; });
+        const auto e = world::pass_event(102, 12);
+        co_await w.deliver(e, "boomstream-grant.passes"); // holds the only call for 4 s
+        co_await w.until_state(anna, 11, "confirmed");
+        w.stub.release.set();
+        w.nothing_is_under_way();
+        co_await w.until_state(boris, 12, "confirmed");
+    });
+    const auto& times = w.stub.listed["SUB11"];
+    REQUIRE(times.size() == 2);
+    CHECK(times[1] - times[0] > 4500ms);
 }
 
 TEST_CASE("all unknown outcomes of a subscription are resolved by one list")
@@ -341,6 +504,7 @@ TEST_CASE("two instances never make one call twice")
 {
     world w;
     small_course(w);
+    w.settings.call_deadline = 20s; // no call of it is unknown, however busy the machine is
     w.stub.latency = 5ms;
     constexpr int students = 40;
     for (int i = 0; i < students; ++i) {
@@ -472,6 +636,7 @@ TEST_CASE("a revoke waits for a grant whose outcome is unknown")
 {
     world w;
     small_course(w);
+    w.settings.call_deadline = 400ms;
     const auto anna = w.add_user(101);
     w.stub.next = {ugly::silence_after};
     w.play([&]() -> async::task<void> {
@@ -531,6 +696,26 @@ TEST_CASE("a revoke whose outcome is unknown is read back when nothing can be un
     CHECK(w.stub.calls["deletebuyer"] == 1);
     CHECK(w.stub.calls["listbuyers"] == 1);
     CHECK(w.state(anna, 11) == "revoked");
+}
+
+TEST_CASE("granting again while the buyer is being deleted does not delete the new one")
+{
+    world w;
+    small_course(w);
+    const auto anna = w.add_user(101);
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.until_state(anna, 11, "confirmed");
+        w.stub.latency = 300ms;
+        w.stub.next = {ugly::refuse_failed};
+        (void)co_await w.order(anna, 11, false);
+        co_await w.until("asked to delete", [&] { return w.stub.calls["deletebuyer"] == 1; });
+        const auto request = co_await w.order(anna, 11, true);
+        co_await w.until("granted again", [&] { return w.request(request) == "done" && w.quiet(); });
+        CHECK(w.state(anna, 11) == "confirmed");
+    });
+    CHECK(w.stub.count("SUB11") == 1);
+    CHECK(w.number("select count(*) from access.buyers where state <> 'gone'") == 1);
 }
 
 TEST_CASE("a lesson closed before it was passed stays closed")
@@ -684,7 +869,7 @@ TEST_CASE("after_days opens on its day")
               "update access.students set look_again_at = now()");
         co_await w.daemons[0]->grants.name_unfinished();
         co_await w.until_state(anna, 11, "confirmed");
-        CHECK(w.one("select cause from access.v_grants") == "after_days");
+        CHECK(w.one("select cause || lane from access.v_grants") == "after_daysfresh");
         CHECK(w.number("select count(*) from access.students where look_again_at is null") == 1);
     });
 }
@@ -741,11 +926,156 @@ TEST_CASE("a Boomstream that can't be reached costs time, not attempts")
         co_await w.stub.stop();
         co_await w.pass(101, 11);
         co_await w.until("tried", [&] { return w.number("select misses from access.buyers") > 0; });
-        CHECK(w.state(anna, 11) == "wanted");
         CHECK(w.one("select attempts from access.v_grants") == "0");
         CHECK(w.outbox("grant_failed") == 0);
         CHECK(w.stub.calls["addbuyer"] == 0);
+        CHECK(w.state(anna, 11) != "failed");
+        co_await w.stub.start(); // for play(), which ends it
     });
+}
+
+TEST_CASE("a Boomstream that fails call after call shows an open circuit")
+{
+    world w;
+    small_course(w);
+    w.circuit_after = 1;
+    const auto anna = w.add_user(101);
+    w.stub.next = {ugly::bad_gateway_after};
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.until("called",
+            [&] { return w.number("select count(*) from access.buyers where reason = 'HTTP 502'") == 1; });
+        co_await w.daemons[0]->grants.report();
+        CHECK(w.one("select circuit from access.v_provider_health") == "open");
+        CHECK(w.state(anna, 11) == "asked");
+    });
+}
+
+TEST_CASE("an order for what is missing is looked at in the fresh lane for a minute, then behind the others")
+{
+    world w;
+    w.add_course();
+    w.add_lesson(11);
+    const auto anna = w.add_user(101);
+    w.play([&]() -> async::task<void> {
+        const auto request = co_await w.order(anna, 11, true);
+        co_await w.until("looked at", [&] { return w.reason(anna, 11) == "no_video" && w.quiet(); });
+        CHECK(w.request(request) == "pending");
+        co_await w.daemons[0]->grants.stop(); // nobody takes the name
+        w.sql("update access.requests set at = now() - interval '20 seconds'");
+        co_await w.daemons[0]->grants.name_unfinished();
+        CHECK(w.one("select lane from access.dirty") == "fresh");
+        w.sql("delete from access.dirty; update access.requests set at = now() - interval '2 minutes'");
+        co_await w.daemons[0]->grants.name_unfinished();
+        CHECK(w.one("select lane from access.dirty") == "backfill");
+    });
+}
+
+TEST_CASE("one subscription in two courses: each course's grant is confirmed, with one buyer for both")
+{
+    constexpr std::int64_t other = 4711;
+    world w;
+    w.add_course();
+    w.add_course(other);
+    w.add_lesson(11);
+    w.add_lesson(21, 2, other);
+    w.attach(11, "MEDIA011", "SHARED");
+    w.attach(21, "MEDIA021", "SHARED", 1, other);
+    const auto anna = w.add_user(101);
+    w.play([&]() -> async::task<void> {
+        co_await w.pass(101, 11);
+        co_await w.until_state(anna, 11, "confirmed");
+        events::grant_requested e;
+        e.request_id = base::new_uuid();
+        e.user_id = anna;
+        e.course_id = other;
+        e.lesson_id = 21;
+        e.actor = "anna";
+        e.reason = "by hand";
+        co_await w.deliver(e, "boomstream-grant.orders");
+        co_await w.until_state(anna, 21, "confirmed");
+        CHECK(w.number("select count(*) from access.buyers where state <> 'gone'") == 1);
+
+        // Closing one of them keeps the buyer for the other.
+        const auto request = co_await w.order(anna, 11, false);
+        co_await w.until("answer", [&] { return w.request(request) == "done"; });
+        CHECK(w.state(anna, 21) == "confirmed");
+        CHECK(w.stub.calls["deletebuyer"] == 0);
+    });
+    CHECK(w.stub.calls["addbuyer"] == 1);
+}
+
+TEST_CASE("a playback link is made of the player's address, the media and the code")
+{
+    world w;
+    w.play([&]() -> async::task<void> {
+        const video_provider& provider = w.daemons[0]->boomstream;
+        CHECK(provider.playback_link("MEDIA 11", base::secret("123456789")).expose() ==
+              w.stub.url() + "/MEDIA%2011?id_recovery=123456789");
+        co_return;
+    });
+}
+
+namespace {
+
+std::vector<std::string>& log_lines()
+{
+    static std::vector<std::string> all;
+    return all;
+}
+std::mutex& log_mutex()
+{
+    static std::mutex m;
+    return m;
+}
+void keep_line(std::string_view line)
+{
+    const std::lock_guard lock(log_mutex());
+    log_lines().emplace_back(line);
+}
+
+} // namespace
+
+TEST_CASE("no log line has a code or a key, whatever Boomstream writes back")
+{
+    world w;
+    small_course(w);
+    w.stub.key = "stub-key-0123456789";
+    w.set_key(w.stub.key);
+    const auto anna = w.add_user(101, "741852963");
+    w.stub.next = {ugly::tells_secrets};
+    struct listening
+    {
+        listening() : sink(log::set_sink(&keep_line)), level(log::current_level())
+        {
+            log::set_level(log::level::debug);
+            log_lines().clear();
+        }
+        ~listening()
+        {
+            log::set_level(level);
+            log::set_sink(sink);
+        }
+        log::sink sink;
+        log::level level;
+    };
+    {
+        const listening now;
+        w.play([&]() -> async::task<void> {
+            co_await w.pass(101, 11);
+            co_await w.until_state(anna, 11, "failed");
+            CHECK(w.one("select provider_reason from access.v_grants") == "refused: key=***&hash=***");
+            co_await w.until_state(anna, 11, "confirmed");
+        });
+        // Whoever has the key in hand by some other way does not log it either.
+        log::debug("an answer", {{"body", "apikey=" + w.stub.key}});
+    }
+    const std::lock_guard lock(log_mutex());
+    CHECK_FALSE(log_lines().empty());
+    for (const auto& line : log_lines()) {
+        CHECK(line.find(w.stub.key) == std::string::npos);
+        CHECK(line.find("741852963") == std::string::npos);
+    }
 }
 
 TEST_CASE("fresh passes go before a backlog")
@@ -756,7 +1086,7 @@ TEST_CASE("fresh passes go before a backlog")
     w.attach(11, "MEDIA011", "SUB11");
     w.settings.budget.rate = 20;
     w.settings.budget.concurrency = 2;
-    constexpr int backlog = 60;
+    constexpr int backlog = 100;
     for (int i = 0; i < backlog; ++i) {
         w.add_user(1000 + i, std::to_string(200000000 + i));
         w.write_pass(1000 + i, 11, true);
@@ -768,11 +1098,11 @@ TEST_CASE("fresh passes go before a backlog")
             co_await w.deliver(e, "boomstream-grant.passes");
         }
         co_await w.until("the backlog drains", [&] { return w.stub.calls["addbuyer"] >= 5; });
-        const auto began = std::chrono::steady_clock::now();
         co_await w.pass(101, 11);
         co_await w.until_state(anna, 11, "confirmed");
-        const auto took = std::chrono::steady_clock::now() - began;
-        CHECK(took < 1s); // the backlog needs 3 s at 20 a second
+        CHECK(w.stub.calls["addbuyer"] < backlog / 2); // the whole backlog needs 5 s at 20 a second
+        co_await w.until("all are named and looked at",
+            [&] { return w.number("select count(*) from access.grants") == backlog + 1; });
         CHECK(w.number("select waiting_backfill from access.v_provider_health") +
                   w.number(
                       "select count(*) from access.grants where state = 'confirmed' and lane = 'backfill'") ==
@@ -802,7 +1132,7 @@ TEST_CASE("the rate of calls is shared by all instances")
                 "all", [&] { return w.stub.count("SUB11") == 30; }, 20s);
             const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
             CHECK(took.count() > 1.2); // 30 calls at 20 a second, a few of them at once
-            CHECK(took.count() < 6);
+            CHECK(took.count() < 15);
         },
         2);
     CHECK(w.stub.calls["addbuyer"] == 30);

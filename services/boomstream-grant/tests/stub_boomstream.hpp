@@ -1,6 +1,7 @@
 // A small Boomstream over real HTTP: keeps buyers, counts calls, and answers badly when told to.
 #pragma once
 
+#include "coursegate/async/signal.hpp"
 #include "coursegate/http/server.hpp"
 #include "coursegate/testkit/run.hpp"
 
@@ -26,6 +27,8 @@ enum class ugly
     cut_before,        // nothing done, JSON that breaks off
     silence_after,     // done, no answer before the caller's deadline
     silence_before,    // nothing done, no answer
+    late,              // no answer, and done only when `release` is set
+    tells_secrets,     // HTTP 200, Status Failed, with key and code in its words
     too_many,          // HTTP 429 with Retry-After
 };
 
@@ -39,7 +42,9 @@ public:
         int added = 0; // how often addbuyer was called for it while it was there
     };
 
-    explicit stub_boomstream(async::executor ex)
+    explicit stub_boomstream(async::executor ex) : release(ex), executor_(std::move(ex)) {}
+
+    async::task<void> start()
     {
         http::server_settings s;
         s.access_log = false;
@@ -50,10 +55,9 @@ public:
         r.pattern = "/api/ppv/{method}";
         r.handler = [this](http::request& q) { return answer(q); };
         routes.push_back(std::move(r));
-        server_ = std::make_unique<http::server>(ex, s, std::move(routes));
+        server_ = std::make_unique<http::server>(executor_, s, std::move(routes));
+        co_await server_->start();
     }
-
-    async::task<void> start() { co_await server_->start(); }
     async::task<void> stop() { co_await server_->stop(); }
     std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
 
@@ -66,6 +70,8 @@ public:
     std::chrono::milliseconds latency{0};
     int most_at_once = 0;             // calls in flight for one (subscription, code)
     std::map<std::string, int> added; // addbuyer calls by subscription/code
+    std::map<std::string, std::vector<std::chrono::steady_clock::time_point>> listed; // by subscription
+    async::signal release;
     std::vector<std::string> unexpected;
     std::optional<int> shape; // of lists: 0 array, 1 {"Item": …}
 
@@ -109,6 +115,9 @@ private:
         const auto hash = body.value("hash", "");
         const auto place = code + "/" + hash;
 
+        if (method == "listbuyers")
+            listed[code].push_back(std::chrono::steady_clock::now());
+
         std::optional<ugly> how;
         auto& plan = method == "listbuyers" ? next_lists : next;
         if (!plan.empty()) {
@@ -121,12 +130,17 @@ private:
         if (latency.count() > 0)
             co_await async::sleep_for(latency);
         const bool undone = how == ugly::refuse_failed || how == ugly::not_found || how == ugly::cut_before ||
-                            how == ugly::silence_before || how == ugly::too_many;
+                            how == ugly::silence_before || how == ugly::too_many ||
+                            how == ugly::tells_secrets;
+        if (how == ugly::late)
+            co_await release.wait_for(std::chrono::seconds(60));
         if (!undone)
             change(method, body, code, hash);
+        --in_flight_[place]; // nothing happens to the buyer any more, whenever the caller hears of it
         if (how == ugly::silence_after || how == ugly::silence_before)
             co_await async::sleep_for(std::chrono::seconds(2));
-        --in_flight_[place];
+        if (how == ugly::tells_secrets)
+            co_return failed("refused: key=" + key + "&hash=" + hash);
         if (how)
             co_return badly(*how);
 
@@ -187,12 +201,15 @@ private:
         case ugly::none:
         case ugly::silence_after:
         case ugly::silence_before:
+        case ugly::late:
+        case ugly::tells_secrets:
             break;
         }
         return http::response::text(504, "");
     }
 
-    std::unique_ptr<http::server> server_;
+    async::executor executor_;
+    std::unique_ptr<http::server> server_; // a new one at each start
     std::map<std::string, int> in_flight_;
 };
 
