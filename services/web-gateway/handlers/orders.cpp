@@ -77,7 +77,8 @@ void describe_audit(db::transaction& tx, const order& o, nlohmann::json& out)
 {
     const auto state = audit_order(tx, o.request_id);
     out["state"] = !state ? "pending" : state->finished_at ? "done" : "running";
-    out["detail"] = state ? nlohmann::json(state->state) : nlohmann::json();
+    out["outcome"] = state && state->finished_at ? nlohmann::json(state->state) : nlohmann::json();
+    out["detail"] = state ? json_of(state->detail) : nlohmann::json();
     out["finished_at"] = state ? json_of(state->finished_at) : nlohmann::json();
     if (!state)
         return;

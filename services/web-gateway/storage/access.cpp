@@ -37,7 +37,7 @@ constexpr db::statement select_order{
     "access.request", "SELECT state, detail, at FROM access.v_requests WHERE request_id = $1"};
 
 constexpr db::statement select_audit{"access.audit",
-    "SELECT dry_run, state, missing, extra, wrong_end, repaired, started_at, finished_at, findings"
+    "SELECT dry_run, state, missing, extra, wrong_end, repaired, started_at, finished_at, findings, detail"
     " FROM access.v_audits WHERE request_id = $1"};
 
 trail_grant read_grant(const pqxx::row& r)
@@ -165,6 +165,7 @@ std::optional<audit_state> audit_order(db::transaction& tx, const base::uuid& re
     out.started_at = db::get_optional<base::time_point>(r, "started_at");
     out.finished_at = db::get_optional<base::time_point>(r, "finished_at");
     out.findings = db::get_optional<std::string>(r, "findings").value_or("null");
+    out.detail = db::get_optional<std::string>(r, "detail");
     return out;
 }
 

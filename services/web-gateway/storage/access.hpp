@@ -78,7 +78,8 @@ struct audit_state
     int repaired = 0;
     std::optional<base::time_point> started_at{};
     std::optional<base::time_point> finished_at{};
-    std::string findings; // JSON text
+    std::string findings;                // JSON text
+    std::optional<std::string> detail{}; // why it failed
 };
 std::optional<audit_state> audit_order(db::transaction& tx, const base::uuid& request_id);
 

@@ -46,7 +46,8 @@ CREATE TABLE fixture.v_lesson_decision (user_id uuid, course_id bigint, lesson_i
 CREATE TABLE fixture.v_provider_health (course_id bigint, ok boolean, problem text, last_ok_at timestamptz, circuit text,
     rate_per_second double precision, waiting_fresh int, waiting_backfill int);
 CREATE TABLE fixture.v_audits (request_id uuid, course_id bigint, dry_run boolean, state text, missing int, extra int,
-    wrong_end int, repaired int, started_at timestamptz, finished_at timestamptz, findings jsonb);
+    wrong_end int, repaired int, started_at timestamptz, finished_at timestamptz, findings jsonb,
+    detail text);
 CREATE TABLE fixture.v_requests (request_id uuid, kind text, user_id uuid, course_id bigint, lesson_id bigint, state text,
     detail text, at timestamptz);
 )";
