@@ -166,7 +166,7 @@ TEST_CASE_METHOD(fixture, "the slot of a killed instance comes free with its lea
     s.lease = 200ms;
     api_budget killed(dead.get_executor(), its_pool, s);
     auto lost = testkit::run(dead, [&]() { return killed.enter(lane::sweep); }).value();
-    auto& two = add(10'000, 1, 200ms);
+    auto& two = add(10'000, 1);
     auto found = enter(two);
     // Giving back late must not take away what belongs to another call by now.
     lost.give_back();
@@ -179,8 +179,8 @@ TEST_CASE_METHOD(fixture, "the slot of a killed instance comes free with its lea
 
 TEST_CASE_METHOD(fixture, "a slot stays taken for as long as its call lasts")
 {
-    auto& one = add(10'000, 1, 300ms);
-    auto& two = add(10'000, 1, 300ms, 1s);
+    auto& one = add(10'000, 1, 1s);
+    auto& two = add(10'000, 1, 1s, 3200ms);
     auto held = enter(one);
     CHECK(refused(two) == stepik_errc::busy); // more than three leases later
     CHECK(taken() == 1);
