@@ -127,6 +127,9 @@ class World:
         else:
             print(f"logs: {self.log_dir}", file=sys.stderr)
 
+    def close(self):
+        self.__exit__(None, None, None)
+
     def _server(self, database):
         parts = urllib.parse.urlsplit(self.owner_url)
         connection = psycopg2.connect(urllib.parse.urlunsplit(parts._replace(path="/" + database)))
