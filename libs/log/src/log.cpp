@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cmath>
 #include <mutex>
 
@@ -22,25 +23,60 @@ namespace {
 constexpr std::array<std::string_view, 5> level_names{"trace", "debug", "info", "warning", "error"};
 constexpr std::size_t longest_text = 8 * 1024; // bytes of one message or field; a log line is no archive
 
+// Standard error, for the threads of this process one line after the other. Nobody may read it any more:
+// losing lines is better than stopping the work, so a line waits a second, and the next ones not at all until
+// there is room again.
+class standard_error
+{
+public:
+    void write(std::string_view line)
+    {
+        const std::lock_guard lock{mutex_};
+        if (broken_off_ && put("\n") == 0)
+            return;
+        const auto written = put(line);
+        broken_off_ = written > 0 && written < line.size();
+    }
+
+private:
+    // How many bytes went out. Standard error blocks (others may share it, so it is left as it is), but a
+    // pipe that poll() calls writable has room for PIPE_BUF bytes.
+    std::size_t put(std::string_view text)
+    {
+        std::size_t written = 0;
+        while (written < text.size() && has_room()) {
+            const auto next = text.substr(written, PIPE_BUF);
+            const auto done = ::write(STDERR_FILENO, next.data(), next.size());
+            if (done > 0)
+                written += static_cast<std::size_t>(done);
+            else if (done < 0 && errno != EINTR && errno != EAGAIN)
+                break; // closed: there is nothing to wait for
+        }
+        return written;
+    }
+
+    bool has_room()
+    {
+        pollfd writable{STDERR_FILENO, POLLOUT, 0};
+        int ready = 0;
+        do
+            ready = ::poll(&writable, 1, stalled_ ? 0 : patience_ms);
+        while (ready < 0 && errno == EINTR);
+        stalled_ = ready == 0;
+        return !stalled_;
+    }
+
+    static constexpr int patience_ms = 1'000;
+
+    std::mutex mutex_;
+    bool stalled_ = false;
+    bool broken_off_ = false; // in the middle of a line
+};
+
 void write_to_stderr(std::string_view line)
 {
-    // One write(2) a line: lines of several threads and processes never mix. The loop is for the rare short
-    // write.
-    while (!line.empty()) {
-        const auto done = ::write(STDERR_FILENO, line.data(), line.size());
-        if (done > 0) {
-            line.remove_prefix(static_cast<std::size_t>(done));
-            continue;
-        }
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0 && errno == EAGAIN) {
-            pollfd writable{STDERR_FILENO, POLLOUT, 0};
-            if (::poll(&writable, 1, 1000) > 0)
-                continue;
-        }
-        return; // nobody reads the log: losing a line is better than stopping the work
-    }
+    static auto* const instance = new standard_error; // never destroyed, as the state below
+    instance->write(line);
 }
 
 struct state
@@ -205,7 +241,7 @@ void never_print(const base::secret& s)
 
 void flush()
 {
-    // Nothing is buffered: a line has left the process when write() returned.
+    // Nothing is buffered: a line has left the process (or was dropped) when write() returned.
 }
 
 std::string without_secrets(std::string_view text)

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <climits>
+#include <future>
 #include <limits>
 #include <thread>
 
@@ -187,4 +189,87 @@ TEST_CASE("lines of several threads never mix on standard error")
         at = end + 1;
     }
     CHECK(count == 800);
+}
+
+namespace {
+
+// Standard error as a pipe that is full, until read_all().
+class stalled_reader
+{
+public:
+    stalled_reader() : before_(::dup(STDERR_FILENO)), sink_(log::set_sink(nullptr))
+    {
+        REQUIRE(::pipe(ends_) == 0);
+        REQUIRE(::fcntl(ends_[0], F_SETFL, O_NONBLOCK) == 0);
+        REQUIRE(::fcntl(ends_[1], F_SETFL, O_NONBLOCK) == 0);
+        const std::string page(PIPE_BUF, '.');
+        while (::write(ends_[1], page.data(), page.size()) > 0)
+            ;
+        REQUIRE(::fcntl(ends_[1], F_SETFL, 0) == 0);
+        ::dup2(ends_[1], STDERR_FILENO);
+    }
+    ~stalled_reader()
+    {
+        log::set_sink(sink_);
+        ::dup2(before_, STDERR_FILENO);
+        for (const int fd : {before_, ends_[0], ends_[1]})
+            ::close(fd);
+    }
+    stalled_reader(const stalled_reader&) = delete;
+
+    std::string read_all()
+    {
+        std::string out;
+        char some[PIPE_BUF];
+        for (ssize_t n = 0; (n = ::read(ends_[0], some, sizeof some)) > 0;)
+            out.append(some, static_cast<std::size_t>(n));
+        return out.substr(std::min(out.find_first_not_of('.'), out.size()));
+    }
+
+private:
+    int before_;
+    log::sink sink_;
+    int ends_[2] = {};
+};
+
+} // namespace
+
+TEST_CASE("a reader of the log that stops reading costs one second and not the work")
+{
+    using namespace std::chrono_literals;
+    stalled_reader reader;
+    const auto timed = [&] {
+        const auto began = std::chrono::steady_clock::now();
+        auto line = std::async(std::launch::async, [] { log::info("nobody reads this"); });
+        if (line.wait_for(5s) != std::future_status::ready)
+            reader.read_all(); // lets the thread go
+        line.wait();
+        return std::chrono::steady_clock::now() - began;
+    };
+    const auto first = timed();
+    const auto second = timed();
+    CHECK(first >= 900ms);
+    CHECK(first < 3s);
+    CHECK(second < 500ms);
+    CHECK(reader.read_all().empty());
+
+    log::info("read again");
+    const auto text = reader.read_all();
+    CHECK_THAT(text, Catch::Contains("read again") && !Catch::Contains("nobody"));
+    CHECK(nlohmann::json::accept(text));
+}
+
+TEST_CASE("a line that was broken off does not spoil the next one")
+{
+    stalled_reader reader;
+    reader.read_all();
+    const std::string text(8'000, 'x');
+    log::info("many", {{"a", text}, {"b", text}, {"c", text}, {"d", text}, {"e", text}, {"f", text},
+                          {"g", text}, {"h", text}, {"i", text}}); // more than a pipe holds
+    const auto half = reader.read_all();
+    CHECK(half.find('\n') == std::string::npos);
+    log::info("whole");
+    const auto rest = reader.read_all();
+    REQUIRE(rest.starts_with('\n'));
+    CHECK(nlohmann::json::accept(rest.substr(1)));
 }
