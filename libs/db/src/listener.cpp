@@ -5,11 +5,13 @@
 #include "coursegate/log/log.hpp"
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <system_error>
@@ -22,8 +24,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-// A line that is down without a sign is noticed by asking, this often.
-constexpr int ask_after_quiet_ms = 30'000;
+// Of one statement. statement_timeout is the server's; this is for the server that no longer says anything.
+constexpr std::chrono::seconds answer_limit{5};
 
 struct closer
 {
@@ -36,13 +38,6 @@ struct clearer
     void operator()(PGresult* r) const { PQclear(r); }
 };
 
-bool succeeds(PGconn* c, const std::string& sql)
-{
-    const std::unique_ptr<PGresult, clearer> r(PQexec(c, sql.c_str()));
-    const auto status = PQresultStatus(r.get());
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-}
-
 std::string trimmed(const char* message)
 {
     std::string out = message;
@@ -54,7 +49,8 @@ std::string trimmed(const char* message)
 // libpq directly: libpqxx 6 would reconnect behind our back and lose what was told meanwhile.
 struct listener::impl : std::enable_shared_from_this<impl>
 {
-    impl(async::executor e, const settings& s) : ex(std::move(e)), options(connection_string(s))
+    impl(async::executor e, const settings& s, std::chrono::milliseconds quiet)
+        : ex(std::move(e)), options(connection_string(s)), ask_after_quiet(quiet)
     {
         wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (wake_fd < 0)
@@ -97,6 +93,33 @@ struct listener::impl : std::enable_shared_from_this<impl>
         return stopping;
     }
 
+    // Why `sql` failed, "" when it did not. Not PQexec, which waits for ever.
+    std::string ask(PGconn* c, const std::string& sql)
+    {
+        if (PQsendQuery(c, sql.c_str()) == 0)
+            return trimmed(PQerrorMessage(c));
+        const auto give_up = std::chrono::steady_clock::now() + answer_limit;
+        for (;;) {
+            while (PQisBusy(c) != 0) {
+                const auto left =
+                    std::chrono::ceil<std::chrono::milliseconds>(give_up - std::chrono::steady_clock::now());
+                bool readable = false;
+                if (wait(PQsocket(c), static_cast<int>(std::max<std::int64_t>(left.count(), 0)), readable))
+                    return "stopped";
+                if (!readable)
+                    return fmt::format("no answer within {} s", answer_limit.count());
+                if (PQconsumeInput(c) == 0)
+                    return trimmed(PQerrorMessage(c));
+            }
+            const std::unique_ptr<PGresult, clearer> r(PQgetResult(c));
+            if (!r)
+                return {};
+            const auto status = PQresultStatus(r.get());
+            if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+                return trimmed(PQresultErrorMessage(r.get()));
+        }
+    }
+
     void run()
     {
         base::backoff pause({std::chrono::milliseconds(100), std::chrono::milliseconds(5'000)});
@@ -126,8 +149,8 @@ struct listener::impl : std::enable_shared_from_this<impl>
             char* quoted = PQescapeIdentifier(c.get(), name.data(), name.size());
             const std::string sql = std::string("listen ") + (quoted != nullptr ? quoted : "");
             PQfreemem(quoted);
-            if (!succeeds(c.get(), sql))
-                return trimmed(PQerrorMessage(c.get()));
+            if (auto why = ask(c.get(), sql); !why.empty())
+                return why;
         }
         pause.reset();
         said = false;
@@ -137,10 +160,11 @@ struct listener::impl : std::enable_shared_from_this<impl>
 
         for (;;) {
             bool readable = false;
-            if (wait(PQsocket(c.get()), ask_after_quiet_ms, readable))
+            if (wait(PQsocket(c.get()), static_cast<int>(ask_after_quiet.count()), readable))
                 return "stopped";
-            if (!readable && !succeeds(c.get(), "select 1"))
-                return trimmed(PQerrorMessage(c.get()));
+            if (!readable) // a line that is down without a sign is noticed by asking
+                if (auto why = ask(c.get(), "select 1"); !why.empty())
+                    return why;
             if (PQconsumeInput(c.get()) == 0)
                 return trimmed(PQerrorMessage(c.get()));
             while (PGnotify* n = PQnotifies(c.get())) {
@@ -168,6 +192,7 @@ struct listener::impl : std::enable_shared_from_this<impl>
 
     async::executor ex;
     const std::string options;
+    const std::chrono::milliseconds ask_after_quiet;
     std::map<std::string, channel> channels;
     int wake_fd = -1;
     std::atomic<bool> stopping{false};
@@ -179,7 +204,9 @@ struct listener::impl : std::enable_shared_from_this<impl>
     std::string fault = "not connected yet";
 };
 
-listener::listener(async::executor ex, settings s) : impl_(std::make_shared<impl>(std::move(ex), s)) {}
+listener::listener(async::executor ex, settings s, std::chrono::milliseconds ask_after_quiet)
+    : impl_(std::make_shared<impl>(std::move(ex), s, ask_after_quiet))
+{}
 
 listener::~listener()
 {

@@ -52,6 +52,36 @@ TEST_CASE("a NOTIFY of another session wakes, and a lost connection is found aga
     CHECK_FALSE(ear.check().ok);
 }
 
+TEST_CASE("a server that keeps the line but no longer answers is left, and heard again when it is back")
+{
+    testkit::database empty(false);
+    testkit::tcp_proxy between(empty.url());
+    db::settings options;
+    options.url = base::secret(between.url(empty.url()));
+    boost::asio::io_context loop;
+    db::listener ear(loop.get_executor(), options, 100ms);
+    int feed = 0;
+    ear.on("feed", [&] { ++feed; });
+    const auto until = [&](std::chrono::milliseconds limit, const std::function<bool()>& done) {
+        return testkit::run(loop, [&] { return testkit::eventually_async(limit, done); });
+    };
+    testkit::run(loop, [&] { return ear.start(); });
+    REQUIRE(until(5s, [&] { return feed == 1; }));
+
+    between.pause();
+    CHECK(until(8s, [&] { return !ear.check().ok; }));
+    CHECK_THAT(ear.check().detail, Catch::Contains("no answer within 5 s"));
+    between.resume();
+    CHECK(until(15s, [&] { return feed == 2; }));
+    CHECK(ear.check().ok);
+
+    // Stopping does not wait for an answer either.
+    between.pause();
+    const auto began = std::chrono::steady_clock::now();
+    testkit::run(loop, [&] { return ear.stop(); });
+    CHECK(std::chrono::steady_clock::now() - began < 3s);
+}
+
 TEST_CASE("a listener may be destroyed without having been started")
 {
     testkit::database empty(false);
