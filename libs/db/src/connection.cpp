@@ -56,6 +56,37 @@ metrics::histogram& transaction_seconds()
     return h;
 }
 
+// Measures one statement whichever way it ends: those that run into statement_timeout are the slowest of all.
+class timed_statement
+{
+public:
+    timed_statement(metrics::histogram& seconds, std::chrono::milliseconds slow, std::string_view query)
+        : seconds_(seconds), slow_(slow), query_(query)
+    {}
+    ~timed_statement()
+    {
+        const auto took = steady::now() - began_;
+        seconds_.observe(took);
+        if (took < slow_)
+            return;
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+        if (rows_)
+            log::warning("slow statement", {{"query", query_}, {"ms", ms}, {"rows", *rows_}});
+        else
+            log::warning("slow statement", {{"query", query_}, {"ms", ms}, {"failed", true}});
+    }
+    timed_statement(const timed_statement&) = delete;
+
+    void succeeded(std::int64_t rows) { rows_ = rows; }
+
+private:
+    metrics::histogram& seconds_;
+    std::chrono::milliseconds slow_;
+    std::string_view query_;
+    std::optional<std::int64_t> rows_;
+    steady::time_point began_ = steady::now();
+};
+
 } // namespace
 
 // Marks the time in which the thread waits for the server.
@@ -144,8 +175,8 @@ connection::prepared& connection::remembered(const statement& s)
 pqxx::result connection::run(pqxx::work& work, const statement& s, const std::vector<param>& params)
 {
     auto& known = remembered(s);
-    const auto began = steady::now();
     const auto list = pqxx::prepare::make_dynamic_params(params);
+    timed_statement timing(*known.seconds, slow_, s.name);
     pqxx::result out;
     {
         const round_trip waiting(*this);
@@ -157,12 +188,7 @@ pqxx::result connection::run(pqxx::work& work, const statement& s, const std::ve
         else
             out = work.exec_params(std::string(s.sql), list);
     }
-    const auto took = steady::now() - began;
-    known.seconds->observe(took);
-    if (took >= slow_)
-        log::warning("slow statement",
-            {{"query", s.name}, {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()},
-                {"rows", static_cast<std::int64_t>(out.columns() > 0 ? out.size() : out.affected_rows())}});
+    timing.succeeded(static_cast<std::int64_t>(out.columns() > 0 ? out.size() : out.affected_rows()));
     return out;
 }
 

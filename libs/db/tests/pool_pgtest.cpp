@@ -1,4 +1,6 @@
 #include "coursegate/db/transaction.hpp"
+#include "coursegate/log/log.hpp"
+#include "coursegate/metrics/metrics.hpp"
 #include "coursegate/testkit/database.hpp"
 #include "coursegate/testkit/run.hpp"
 #include "coursegate/testkit/tcp_proxy.hpp"
@@ -297,8 +299,9 @@ TEST_CASE("a database that is away makes calls fail as unavailable within second
     // A short absence (a restart) is waited out.
     between.refuse(true);
     between.cut();
+    const auto before = between.accepted();
     std::thread back([&] {
-        testkit::eventually(1s, [] { return false; });
+        testkit::eventually(3s, [&] { return between.accepted() >= before + 3; }); // it has tried, and again
         between.refuse(false);
     });
     transact(f.loop, pool, [](db::transaction& tx) { tx.exec(insert_item, 2, "two"); });
@@ -413,6 +416,35 @@ TEST_CASE("waking happens after COMMIT and only then")
     stop(f.loop, pool);
 }
 
+TEST_CASE("a statement that runs into its time limit is in the metrics and in the slow log, as a slow one is")
+{
+    static std::mutex mutex;
+    static std::string lines;
+    struct sink
+    {
+        log::sink before = log::set_sink([](std::string_view line) {
+            const std::lock_guard lock(mutex);
+            lines += line;
+        });
+        ~sink() { log::set_sink(before); }
+    } const captured;
+    constexpr db::statement slow{"test.slow", "select pg_sleep(0.3)"};
+    constexpr db::statement endless{"test.endless", "select pg_sleep(60)"};
+
+    fixture f(1, 1s);
+    db::pool pool(f.loop.get_executor(), f.options);
+    transact(f.loop, pool, [&](db::transaction& tx) { tx.exec(slow); });
+    CHECK_THROWS(transact(f.loop, pool, [&](db::transaction& tx) { tx.exec(endless); }));
+    stop(f.loop, pool);
+
+    const auto shown = metrics::expose();
+    CHECK_THAT(shown, Catch::Contains("coursegate_db_query_seconds_count{query=\"test.slow\"} 1"));
+    CHECK_THAT(shown, Catch::Contains("coursegate_db_query_seconds_count{query=\"test.endless\"} 1"));
+    const std::lock_guard lock(mutex);
+    CHECK_THAT(lines, Catch::Contains("\"message\":\"slow statement\",\"query\":\"test.slow\""));
+    CHECK_THAT(lines, Catch::Contains("\"message\":\"slow statement\",\"query\":\"test.endless\""));
+}
+
 TEST_CASE("bodies run beside each other on as many connections as set, the rest wait")
 {
     fixture f(3);
@@ -424,7 +456,7 @@ TEST_CASE("bodies run beside each other on as many connections as set, the rest 
             int seen = most;
             while (n > seen && !most.compare_exchange_weak(seen, n))
                 ;
-            testkit::eventually(50ms, [] { return false; });
+            testkit::eventually(5s, [&] { return most == 3; });
             --now;
         };
         co_await pool.transact(body);
