@@ -5,6 +5,7 @@
 #include "write.hpp"
 
 #include "coursegate/base/error.hpp"
+#include "coursegate/base/trace.hpp"
 #include "coursegate/base/uuid.hpp"
 #include "coursegate/log/log.hpp"
 
@@ -392,7 +393,11 @@ bool connection::examine_head(exchange& x, bool is_complete)
     r.remote_address = peer_address(r.headers);
     const auto id = r.headers.get("X-Request-Id");
     r.request_id = id && is_request_id(*id) ? *id : base::to_string(base::new_uuid());
-    r.log = log::logger().with({{"request_id", r.request_id}});
+    r.traceparent = r.headers.get("traceparent").value_or("");
+    if (base::trace_id_of(r.traceparent).empty())
+        r.traceparent = base::new_traceparent();
+    r.log =
+        log::logger().with({{"request_id", r.request_id}, {"trace_id", base::trace_id_of(r.traceparent)}});
 
     // Unless we know where the request ends, and that it has, the connection ends with the refusal: what
     // follows on it may be no request.

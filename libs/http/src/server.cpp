@@ -137,7 +137,6 @@ struct server::impl
 {
     std::shared_ptr<server_core> core;
     int port = 0;
-    bool is_stopped = false;
 };
 
 server::server(async::executor ex, server_settings s, std::vector<route> routes)
@@ -166,7 +165,7 @@ async::task<void> server::start()
     const auto refuse = [&](const std::string& why) {
         error_code ignored;
         core->acceptor.close(ignored);
-        throw base::bad_configuration("can't listen on " + where + ": " + why);
+        throw base::bad_configuration("can't listen on " + where + " (" + s.set_by + "): " + why);
     };
 
     if (s.port < 0 || s.port > 65535)
@@ -197,6 +196,7 @@ async::task<void> server::start()
     if (ec)
         refuse(ec.message());
     impl_->port = acceptor.local_endpoint().port();
+    core->stopping = false;
 
     core->began();
     asio::co_spawn(

@@ -1,6 +1,7 @@
 #include "wire.hpp"
 
 #include "coursegate/base/error.hpp"
+#include "coursegate/base/trace.hpp"
 #include "coursegate/http/server.hpp"
 #include "coursegate/log/log.hpp"
 #include "coursegate/metrics/metrics.hpp"
@@ -235,7 +236,8 @@ TEST_CASE("an address that is taken is named")
         catch (const base::bad_configuration& e) {
             said = e.what();
         }
-        CHECK(said.find("127.0.0.1:" + std::to_string(s.port)) != std::string::npos);
+        CHECK(said == "can't listen on 127.0.0.1:" + std::to_string(s.port) +
+                          " (HOST, PORT): Address already in use");
         CHECK_FALSE(site.check().ok);
         co_await site.stop();
     });
@@ -481,6 +483,32 @@ TEST_CASE("the request id is taken over when it is one, and made otherwise")
             CHECK(r.body.size() == 36);
             CHECK(r.headers["x-request-id"] == r.body);
         }
+    });
+}
+
+TEST_CASE("the trace id of a request is its caller's, or one of its own, and is in every line about it")
+{
+    std::vector<std::string> traces;
+    served s({on("GET", "/", [&](request& r) -> async::task<response> {
+        traces.push_back(r.traceparent);
+        const captured_log lines;
+        r.log.info("handled");
+        co_return response::text(200, log_lines.back());
+    })});
+    const std::string callers = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    s.run([&](server& site) -> async::task<void> {
+        const auto p = co_await dial(site.port());
+        co_await p->say(
+            get("/", "traceparent: " + callers + "\r\n") + get("/", "traceparent: 00-x\r\n") + get("/"));
+        for (int i = 0; i < 3; ++i) {
+            const auto r = co_await p->hear_reply();
+            REQUIRE(traces.size() > static_cast<std::size_t>(i));
+            const auto trace = base::trace_id_of(traces[static_cast<std::size_t>(i)]);
+            CHECK(trace.size() == 32);
+            CHECK(r.body.find("\"trace_id\":\"" + trace + "\"") != std::string::npos);
+        }
+        CHECK(traces[0] == callers);
+        CHECK(traces[1] != traces[2]);
     });
 }
 
@@ -857,6 +885,22 @@ TEST_CASE("stopping lets requests finish, closes the idle and the streams, and a
         slow->socket.close();
         co_await expect_soon(stopped);
         co_await site.stop();
+    });
+}
+
+TEST_CASE("a server that was stopped and started again serves")
+{
+    boost::asio::io_context loop{1};
+    server site(loop.get_executor(), {}, {text_at("GET", "/", "ok")});
+    testkit::run(loop, [&]() -> async::task<void> {
+        for (int i = 0; i < 2; ++i) {
+            co_await site.start();
+            CHECK(site.check().ok);
+            const auto p = co_await dial(site.port());
+            co_await p->say(get("/", "Connection: close\r\n"));
+            co_await expect_body(*p, "ok");
+            co_await site.stop();
+        }
     });
 }
 

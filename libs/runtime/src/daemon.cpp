@@ -451,6 +451,7 @@ daemon::daemon(settings s) : impl_(std::make_unique<impl>(std::move(s)))
     http::server_settings admin;
     admin.host = impl_->configuration.admin_host;
     admin.port = impl_->configuration.admin_port;
+    admin.set_by = "HOST, ADMIN_PORT";
     admin.max_connections = 64;
     admin.metrics_name = "admin";
     admin.access_log = false;

@@ -253,7 +253,8 @@ TEST_CASE("a taken admin port is named")
     auto same = quick_settings();
     same.admin_port = first.admin_port();
     runtime::daemon second{same};
-    CHECK_THROWS_WITH(second.start_in_order({}), Contains(std::to_string(same.admin_port)));
+    CHECK_THROWS_WITH(second.start_in_order({}),
+        Contains(std::to_string(same.admin_port) + " (HOST, ADMIN_PORT): Address already in use"));
     CHECK_THROWS_AS(runtime::daemon{same}.start_in_order({}), base::bad_configuration);
     running r{first};
     CHECK(r.stop() == 0);
@@ -365,7 +366,7 @@ TEST_CASE("ticks of one timer never overlap")
     std::atomic<int> ticks{0};
     daemon.every(1ms, "busy", [&]() -> async::task<void> {
         most = std::max(most.load(), ++inside);
-        co_await async::sleep_for(4ms);
+        co_await async::sleep_for(4ms); // takes time
         --inside;
         ++ticks;
     });

@@ -1,6 +1,6 @@
 // The HTTP server: a table of routes, a coroutine per connection, and once for everybody: header and body
-// limits, read, write and whole-request deadlines, request id, 404 against 405, access log, metrics, security
-// headers, the exception boundary (one request → 500 that never tells why).
+// limits, read, write and whole-request deadlines, request and trace id, 404 against 405, access log,
+// metrics, security headers, the exception boundary (one request → 500 that never tells why).
 #pragma once
 
 #include "coursegate/async/component.hpp"
@@ -26,7 +26,8 @@ struct request
     std::string body;
     std::string remote_address; // the peer's; X-Forwarded-For only behind a trusted proxy
     std::string request_id;     // from X-Request-Id when well-formed, else new
-    log::logger log;            // carries request_id
+    std::string traceparent;    // from the header of that name when well-formed, else new
+    log::logger log;            // carries request_id and trace_id
 };
 
 // A stream that stays open (server-sent events). Awaiting write() gives back-pressure; false: the reader is
@@ -83,6 +84,7 @@ struct server_settings
 {
     std::string host = "127.0.0.1";
     int port = 0;                                       // 0: any free one, see port()
+    std::string set_by = "HOST, PORT";                  // settings that name host and port, for complaints
     std::size_t header_limit = 16 * 1024;               // bytes; 431 above
     std::size_t body_limit = 1024 * 1024;               // bytes; 413 above
     std::chrono::milliseconds read_deadline{15'000};    // a whole request must have arrived
@@ -114,7 +116,7 @@ public:
     ~server() override;
 
     std::string_view name() const override { return "http-server"; }
-    // Throws base::bad_configuration naming the address when it is taken or not ours.
+    // Throws base::bad_configuration naming the address and its settings when it is taken or not ours.
     async::task<void> start() override;
     async::task<void> stop() override; // stops accepting, lets requests finish (at most 10 s), closes streams
     async::health check() const override;
