@@ -1,3 +1,4 @@
+#include "coursegate/base/trace.hpp"
 #include "coursegate/events/envelope.hpp"
 #include "coursegate/events/event.hpp"
 #include "coursegate/events/lesson_passed.hpp"
@@ -62,6 +63,8 @@ TEST_CASE("an event that begins a chain is its own correlation, and hands it on"
     const auto second = events::wrap("boomstream-grant", some_event(), first.as_cause());
     CHECK(second.correlation_id == base::to_string(first.id));
     CHECK(second.id != first.id);
+    CHECK(base::trace_id_of(first.traceparent).size() == 32);
+    CHECK(second.traceparent == first.traceparent);
 }
 
 TEST_CASE("the body is the CloudEvents object that the schema describes")
@@ -71,7 +74,7 @@ TEST_CASE("the body is the CloudEvents object that the schema describes")
     CHECK(body.at("dataschema") == "urn:coursegate:event:lesson_passed:v1");
     CHECK(body.at("datacontenttype") == "application/json");
     CHECK(body.at("data").at("lesson_id") == 7);
-    CHECK(body.count("traceparent") == 0); // empty ones are left out
+    CHECK(base::trace_id_of(body.at("traceparent").get<std::string>()).size() == 32);
 }
 
 TEST_CASE("what is no JSON object is refused as such")

@@ -12,6 +12,7 @@
 //                                                            // std::invalid_argument naming the field
 #pragma once
 
+#include "coursegate/base/trace.hpp"
 #include "coursegate/events/envelope.hpp"
 
 #include <nlohmann/json_fwd.hpp>
@@ -40,7 +41,8 @@ std::string dump(const std::function<void(nlohmann::json&)>& fill);
 base::result<void> read(std::string_view data, const std::function<void(const nlohmann::json&)>& take);
 } // namespace detail
 
-// A new envelope (fresh id, time now) around `e`. `source` is the service's name without the slash.
+// A new envelope (fresh id, time now) around `e`. `source` is the service's name without the slash. What has
+// no cause with a trace begins one, so that every line that follows from it carries the same trace id.
 template <event E>
 envelope wrap(std::string_view source, const E& e, const cause& because = {})
 {
@@ -52,7 +54,7 @@ envelope wrap(std::string_view source, const E& e, const cause& because = {})
     out.time = base::now();
     out.subject = e.subject();
     out.correlation_id = because.correlation_id.empty() ? base::to_string(out.id) : because.correlation_id;
-    out.traceparent = because.traceparent;
+    out.traceparent = because.traceparent.empty() ? base::new_traceparent() : because.traceparent;
     out.data = detail::dump([&](nlohmann::json& j) { to_json(j, e); });
     return out;
 }

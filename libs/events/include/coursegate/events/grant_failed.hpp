@@ -1,4 +1,4 @@
-// grant_failed: Boomstream refused a grant, or its answer could not be believed.
+// grant_failed: Boomstream refused a grant.
 // Published by boomstream-grant; read by web-gateway's feed.
 #pragma once
 

@@ -16,7 +16,8 @@ struct structure_sync_due
     static constexpr int version = 1;
 
     std::int64_t course_id = 0; // Stepik's id of the course
-    // The leader's term when it scheduled this; an older term than the current one is void.
+    // The leader's term when it scheduled this, for whoever reads the log; an older one is handled all the
+    // same.
     std::int64_t term = 0;
 
     std::string subject() const; // "course/<id>"

@@ -20,7 +20,7 @@ struct sweep_page_due
     base::uuid sweep_id{};      // the sweep this page belongs to
     std::int64_t course_id = 0; // Stepik's id of the course
     int page = 0;               // page of course-grades, from 1
-    // The leader's term when it scheduled this; an older term than the current one is void.
+    // The leader's term when it scheduled this; void when another leader has taken the sweep over since.
     std::int64_t term = 0;
 
     std::string subject() const; // "course/<id>"
