@@ -58,8 +58,6 @@ struct state
     std::map<key, std::unique_ptr<counter>> counters;
     std::map<key, std::unique_ptr<gauge>> gauges;
     std::map<key, std::unique_ptr<histogram>> histograms;
-    std::mutex refreshing; // one exposition at a time calls back
-    std::vector<std::function<void()>> refreshers;
 };
 
 state& current()
@@ -116,31 +114,9 @@ histogram& get_histogram(
     return *slot;
 }
 
-void on_collect(std::function<void()> refresh)
-{
-    auto& s = current();
-    const std::lock_guard lock{s.refreshing};
-    s.refreshers.push_back(std::move(refresh));
-}
-
 std::string expose()
 {
-    auto& s = current();
-    {
-        const std::lock_guard lock{s.refreshing};
-        for (const auto& refresh : s.refreshers) {
-            try {
-                refresh();
-            }
-            catch (const std::exception&) {
-                // The others are still worth showing; the count tells that something is stale.
-                get_counter("coursegate_metrics_refresh_failures_total",
-                    "Look-ups before an exposition that threw; their values are stale")
-                    .increment();
-            }
-        }
-    }
-    auto families = s.registry.Collect();
+    auto families = current().registry.Collect();
     auto process = process_metrics();
     families.insert(
         families.end(), std::make_move_iterator(process.begin()), std::make_move_iterator(process.end()));

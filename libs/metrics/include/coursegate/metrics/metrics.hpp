@@ -7,7 +7,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -46,9 +45,6 @@ gauge& get_gauge(const std::string& name, const std::string& help, const labels&
 // Buckets are upper bounds; the default fits seconds from 0.5 ms to 60 s.
 histogram& get_histogram(const std::string& name, const std::string& help, const labels& l = {},
     const std::vector<double>& buckets = {});
-
-// Called before each exposition: for values that are looked up, not counted (queue lag, oldest outbox row).
-void on_collect(std::function<void()> refresh);
 
 // The whole exposition, process metrics (CPU, RSS, file descriptors, start time, threads) included.
 std::string expose();
