@@ -2,6 +2,7 @@
 // confirms that get lost, refusals. Its work with RabbitMQ is in relay_mqtest.cpp.
 #include "coursegate/outbox/relay.hpp"
 
+#include "coursegate/metrics/metrics.hpp"
 #include "coursegate/outbox/outbox.hpp"
 #include "coursegate/slices/slices.hpp"
 #include "coursegate/testkit/database.hpp"
@@ -268,7 +269,7 @@ TEST_CASE("stopping waits for the batch in flight and writes it down")
     REQUIRE(f.until(5s, [&] { return out.in_flight == 1; }));
     f.run([&]() -> async::task<void> {
         const auto release = [&]() -> async::task<void> {
-            co_await testkit::eventually_async(100ms, [] { return false; });
+            co_await async::yield(); // stop() has begun
             out.held = false;
         };
         boost::asio::co_spawn(f.loop, release(), boost::asio::detached);
@@ -295,6 +296,9 @@ TEST_CASE("an event that can't be sent for a minute shows in the health")
     f.run([&] { return relay.start(); });
     CHECK(f.until(5s, [&] { return !relay.check().ok; }));
     CHECK(relay.check().detail.find("oldest unsent event is 12") != std::string::npos);
+    const auto shown = metrics::expose();
+    CHECK(shown.find("\ncoursegate_outbox_oldest_seconds 12") != std::string::npos);
+    CHECK(shown.find("\ncoursegate_outbox_waiting 1\n") != std::string::npos);
     out.decide = nullptr;
     CHECK(f.until(10s, [&] { return relay.check().ok; }));
     f.run([&] { return relay.stop(); });
