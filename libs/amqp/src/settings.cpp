@@ -118,17 +118,26 @@ broker_address parse_address(std::string_view url, std::size_t position)
 std::vector<broker_address> parse_addresses(const base::secret& urls)
 {
     std::vector<broker_address> out;
+    std::string faults;
     std::string_view rest = urls.expose();
-    for (;;) {
+    for (std::size_t position = 1;; ++position) {
         const auto comma = rest.find(',');
         const auto url = trim(rest.substr(0, comma));
-        if (url.empty())
-            refuse(out.size() + 1, "is empty");
-        out.push_back(parse_address(url, out.size() + 1));
+        try {
+            if (url.empty())
+                refuse(position, "is empty");
+            out.push_back(parse_address(url, position));
+        }
+        catch (const base::bad_configuration& wrong) {
+            faults += (faults.empty() ? "" : "\n") + std::string(wrong.what());
+        }
         if (comma == std::string_view::npos)
-            return out;
+            break;
         rest.remove_prefix(comma + 1);
     }
+    if (!faults.empty())
+        throw base::bad_configuration(faults);
+    return out;
 }
 
 } // namespace coursegate::amqp

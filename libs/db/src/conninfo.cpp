@@ -1,8 +1,11 @@
 #include "conninfo.hpp"
 
+#include "coursegate/db/url.hpp"
+
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <map>
 
 namespace coursegate::db {
@@ -32,7 +35,38 @@ std::string quote(const std::string& value)
     return out + "'";
 }
 
+// The option that libpq does not know, when it can be shown: what stands behind the last @ is no password.
+std::string unknown_option(const std::string& url, std::string_view complaint)
+{
+    constexpr std::string_view opening = "invalid URI query parameter: \"";
+    const auto at = complaint.find(opening);
+    if (at == std::string_view::npos ||
+        url.find('@', std::min(url.find('?'), url.size())) != std::string::npos)
+        return {};
+    const auto name = complaint.substr(at + opening.size());
+    return std::string(name.substr(0, name.find('"')));
+}
+
 } // namespace
+
+std::string fault_of_url(const base::secret& url)
+{
+    const auto& text = url.expose();
+    if (!text.starts_with("postgresql://") && !text.starts_with("postgres://"))
+        return "DATABASE_URL must begin with postgresql://";
+    char* complaint = nullptr;
+    PQconninfoOption* const parsed = PQconninfoParse(text.c_str(), &complaint);
+    const std::string why = complaint == nullptr ? "" : complaint;
+    PQfreemem(complaint);
+    if (parsed != nullptr) {
+        PQconninfoFree(parsed);
+        return {};
+    }
+    if (const auto option = unknown_option(text, why); !option.empty())
+        return "DATABASE_URL has an option that libpq does not know: " + option;
+    return "DATABASE_URL is not a PostgreSQL connection string "
+           "(postgresql://role:password@host[:port]/database)";
+}
 
 std::string connection_string(const settings& s)
 {

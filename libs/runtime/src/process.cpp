@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace coursegate::runtime {
 
@@ -18,6 +21,13 @@ void prepare_process()
     ::mallopt(
         M_MMAP_THRESHOLD, 1024 * 1024); // a page of grades comes and goes without leaving a hole in the heap
     std::signal(SIGPIPE, SIG_IGN);
+
+    std::vector<std::string> of_libpq;
+    for (char** entry = environ; *entry != nullptr; ++entry)
+        if (std::string_view text = *entry; text.starts_with("PG"))
+            of_libpq.emplace_back(text.substr(0, text.find('=')));
+    for (const auto& name : of_libpq)
+        ::unsetenv(name.c_str());
 }
 
 void give_memory_back()

@@ -1,14 +1,18 @@
 #include "coursegate/runtime/settings.hpp"
 
 #include "coursegate/base/encoding.hpp"
+#include "coursegate/db/url.hpp"
 #include "coursegate/log/log.hpp"
 
 #include <fmt/format.h>
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string_view>
+#include <system_error>
 
 namespace coursegate::runtime {
 
@@ -59,6 +63,14 @@ std::string_view password_of(std::string_view url)
     return authority.substr(colon + 1, at - colon - 1);
 }
 
+bool is_broker_name(std::string_view text)
+{
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '_' || c == '-';
+    });
+}
+
 void hide_password(std::string_view url)
 {
     const auto written = password_of(url);
@@ -88,9 +100,10 @@ db::settings read_database(environment& env, const std::string& service)
     db::settings out;
     out.url = env.secret("DATABASE_URL", "PostgreSQL: postgresql://role:password@host/coursegate");
     const auto& url = out.url.expose();
-    if (!url.empty() && !url.starts_with("postgresql://") && !url.starts_with("postgres://"))
-        env.fault("DATABASE_URL must begin with postgresql://");
     hide_password(url);
+    if (!url.empty())
+        if (auto wrong = db::fault_of_url(out.url); !wrong.empty())
+            env.fault(std::move(wrong));
     out.connections = static_cast<int>(
         env.integer("DATABASE_CONNECTIONS", "connections (and threads) to PostgreSQL", 1, 64, 4));
     out.application_name = service;
@@ -120,7 +133,13 @@ amqp::settings read_broker(environment& env, const std::string& service)
         }
     }
     out.prefix = env.text("AMQP_PREFIX", "before the names of exchanges and queues", "coursegate");
+    if (!is_broker_name(out.prefix))
+        env.fault(
+            "AMQP_PREFIX is \"" + out.prefix + "\", but may hold only letters, digits, '.', '_' and '-'");
     out.ca_file = env.text("AMQP_CA_FILE", "certificates to trust for amqps; empty: the system's", "");
+    if (!out.ca_file.empty() && ::access(out.ca_file.c_str(), R_OK) != 0)
+        env.fault("AMQP_CA_FILE names " + out.ca_file +
+                  ", which can't be read: " + std::generic_category().message(errno));
     out.connection_name = service;
     return out;
 }

@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -228,6 +229,50 @@ int run_with(std::vector<std::string> arguments, std::string& output)
 }
 
 } // namespace
+
+TEST_CASE("a bad option, prefix, certificate file and each bad address are told together")
+{
+    environment env{values{{"DATABASE_URL", "postgresql://role:hidden-pw-c@host/x?sslmod=require"},
+        {"AMQP_URL", "amqp://u@one,amqp://u:hidden-pw-d@two,http://three"}, {"AMQP_PREFIX", "two words"},
+        {"AMQP_CA_FILE", "/nowhere/ca.pem"}, {"SECRET_KEY", "tooshort"}}};
+    runtime::read_database(env, "x");
+    runtime::read_broker(env, "x");
+    runtime::read_secret_key(env);
+    const auto faults = faults_of(env);
+    INFO(faults);
+    for (const auto* text : {"DATABASE_URL has an option that libpq does not know: sslmod",
+             "AMQP_URL: address 1: names no password", "AMQP_URL: address 3: must begin with",
+             "AMQP_PREFIX is \"two words\"", "AMQP_CA_FILE names /nowhere/ca.pem", "SECRET_KEY"})
+        CHECK_THAT(faults, Contains(text));
+    CHECK_THAT(faults, !Contains("hidden-pw"));
+}
+
+TEST_CASE("a DATABASE_URL that is refused does not show any of a password that was not encoded")
+{
+    for (const std::string bad :
+        {"postgresql://role:hid%zzden-pw@host/x", "postgresql://role:hid/den-pw?x=1@host/x"})
+    {
+        environment env{values{{"DATABASE_URL", bad}}};
+        runtime::read_database(env, "x");
+        const auto faults = faults_of(env);
+        INFO(faults);
+        CHECK_THAT(faults, Contains("DATABASE_URL"));
+        CHECK_THAT(faults, !Contains("den-pw") && !Contains("hid"));
+    }
+}
+
+TEST_CASE("what libpq would read from the environment on its own is gone once a daemon is there")
+{
+    runtime::child c{[] {
+        ::setenv("PGHOST", "elsewhere", 1);
+        ::setenv("PGSSLMODE", "disable", 1);
+        ::setenv("DATABASE_URL", "kept", 1);
+        const runtime::daemon daemon{runtime::settings{}};
+        const bool gone = ::getenv("PGHOST") == nullptr && ::getenv("PGSSLMODE") == nullptr;
+        ::_exit(gone && ::getenv("DATABASE_URL") != nullptr ? 0 : 1);
+    }};
+    CHECK(c.wait() == 0);
+}
 
 TEST_CASE("--help lists every setting that is read, with its default")
 {
