@@ -38,7 +38,7 @@ TEST_CASE("close waits for what runs")
         async::gate gate{co_await async::this_executor()};
         for (int i = 0; i < 3; ++i) {
             gate.spawn("worker", [&]() -> async::task<void> {
-                co_await async::sleep_for(20ms);
+                co_await async::sleep_for(20ms); // takes time
                 ++finished;
             });
         }
@@ -148,7 +148,7 @@ TEST_CASE("captures of the body live as long as the coroutine")
             const auto held = std::make_shared<int>(7);
             watched = held;
             gate.spawn("holder", [held, &seen]() -> async::task<void> {
-                co_await async::sleep_for(5ms);
+                co_await async::sleep_for(5ms); // takes time
                 seen = *held;
             });
         }

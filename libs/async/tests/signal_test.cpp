@@ -134,7 +134,7 @@ TEST_CASE("no more coroutines than permits hold one, first come first served")
                 const auto held = co_await permits.acquire();
                 order.push_back(i);
                 most = std::max(most, ++holding);
-                co_await async::sleep_for(1ms);
+                co_await async::sleep_for(1ms); // takes time
                 --holding;
             });
         }
