@@ -2,6 +2,8 @@
 
 #include "names.hpp"
 
+#include "coursegate/log/log.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -99,8 +101,9 @@ copy fresh_copy(const message& m, const std::string& to_queue)
 
 std::string header_text(std::string_view s)
 {
-    std::string out(s.substr(0, longest_text));
-    if (out.size() < s.size()) {
+    const auto clean = log::without_secrets(s); // headers are shown to people, as log lines are
+    std::string out = clean.substr(0, longest_text);
+    if (out.size() < clean.size()) {
         // Not in the middle of a UTF-8 sequence.
         while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0U) == 0x80U)
             out.pop_back();

@@ -48,7 +48,8 @@ copy dead_copy(const message& m, const std::string& full_queue, const std::strin
 // For moving a parked message back: attempts start again, and what was said about its failures is left out.
 copy fresh_copy(const message& m, const std::string& to_queue);
 
-// Text for a header: one line, valid length, so that a provider's page of HTML does not travel as an error.
+// Text for a header: without secrets, one line, valid length, so that a provider's page of HTML does not
+// travel as an error.
 std::string header_text(std::string_view s);
 
 } // namespace coursegate::amqp

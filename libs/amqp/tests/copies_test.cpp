@@ -1,6 +1,8 @@
 #include "../src/copies.hpp"
 #include "../src/names.hpp"
 
+#include "coursegate/log/log.hpp"
+
 #include <catch2/catch.hpp>
 
 using namespace coursegate;
@@ -104,6 +106,18 @@ TEST_CASE("a retried message keeps who sent it and how it failed first, however 
     CHECK(redriven.queue == "p.q");
     CHECK(redriven.headers == std::map<std::string, std::string>{{"traceparent", "00-trace"},
                                   {"x-origin-user", "stepik-sync"}, {"x-origin-queue", "p.q"}});
+}
+
+TEST_CASE("the story of a failure that quotes a secret travels without it")
+{
+    log::never_print(base::secret("header-secret"));
+    const auto quoting = failed("Boomstream refused apikey=header-secret");
+    const auto retry = amqp::retry_copy(lesson_passed_message(), "p.q", 1s, 1, quoting);
+    CHECK(retry.headers.at("x-first-error") == "Boomstream refused apikey=***");
+    CHECK(retry.headers.at("x-last-error") == "Boomstream refused apikey=***");
+    const auto dead = amqp::dead_copy(lesson_passed_message(), "p.q", "gave up: header-secret", 1, quoting);
+    CHECK(dead.headers.at("x-reason") == "gave up: ***");
+    CHECK(dead.headers.at("x-last-error") == "Boomstream refused apikey=***");
 }
 
 TEST_CASE("an error in a header is one line of bounded length and whole characters")
