@@ -5,6 +5,7 @@
 #include "pause.hpp"
 
 #include "coursegate/async/gate.hpp"
+#include "coursegate/base/trace.hpp"
 #include "coursegate/base/uuid.hpp"
 #include "coursegate/log/log.hpp"
 #include "coursegate/metrics/metrics.hpp"
@@ -13,6 +14,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <unordered_map>
@@ -26,6 +28,7 @@ namespace {
 using steady = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds handlers_limit{20};
+constexpr std::chrono::milliseconds probe_again{200}; // after one that could not be sent
 
 // The figures of one handler; looked up once.
 class handler_metrics
@@ -56,13 +59,6 @@ private:
     std::map<std::string, figures> by_outcome_;
 };
 
-std::string trace_id_of(const std::string& traceparent)
-{
-    // 00-<32 hex digits>-<16 hex digits>-<2 hex digits>
-    const bool well_formed = traceparent.size() >= 55 && traceparent[2] == '-' && traceparent[35] == '-';
-    return well_formed ? traceparent.substr(3, 32) : std::string{};
-}
-
 // How one run of a handler ended: a verdict, or an exception.
 struct outcome
 {
@@ -79,6 +75,7 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
 {
     impl(async::executor ex, settings s, topology t, const events::subscriptions& subs, publisher& p)
         : executor(ex), subscriptions(subs), copies(p), waiting(ex), handlers(ex), chores(ex), finished(ex),
+          probe_now(ex),
           thread(
               ex, std::move(s), std::move(t), subs.queues(),
               [this](std::vector<item_ptr> items) {
@@ -87,6 +84,7 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
                           self->begin_handling(i);
                   });
               },
+              [this] { probe_now.set(); },
               [this] { asio::post(executor, [self = shared_from_this()] { self->waiting.wake(); }); })
     {}
 
@@ -95,7 +93,8 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
     publisher& copies;
     pause waiting;
     async::gate handlers, chores;
-    async::signal finished; // a handler ended
+    async::signal finished;  // a handler ended
+    async::signal probe_now; // health has to be proven anew
     bool stopping = false;
     bool started = false;
     std::unordered_map<std::string, handler_metrics> figures;
@@ -151,13 +150,14 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
 
         auto parsed = events::parse_envelope(i->content.body);
         if (!parsed.has_value())
-            co_return co_await park(i, "", attempt, parsed.error().detail);
+            co_return co_await park(i, "", attempt, parsed.error().detail, log_of(*i, attempt));
 
         events::message_context context = context_of(*i, std::move(*parsed), attempt);
         const auto* const entry =
             subscriptions.find(from.wanted.name, context.envelope.type, context.envelope.version);
         if (entry == nullptr)
-            co_return co_await park(i, "", attempt, "nobody here reads " + context.envelope.routing_key());
+            co_return co_await park(
+                i, "", attempt, "nobody here reads " + context.envelope.routing_key(), context.log);
         context.handler = entry->handler_name;
         context.log = context.log.with({{"handler", context.handler}});
 
@@ -173,7 +173,7 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
             const auto took = steady::now() - began;
 
             if (turn == pause::turn::go_and_tell)
-                waiting.told(o.down.empty(), o.down);
+                told(o.down);
             if (o.interrupted)
                 co_return false;
             if (!o.down.empty()) {
@@ -184,7 +184,8 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
             if (!o.verdict) {
                 m.count("error", took);
                 context.log.error("a handler failed", {{"error", o.failed}});
-                co_return co_await try_later(i, context.handler, attempt, pause_after(attempt), o.failed);
+                co_return co_await try_later(
+                    i, context.handler, attempt, pause_after(attempt), o.failed, context.log);
             }
             switch (o.verdict->what()) {
             case events::verdict::kind::ack:
@@ -194,10 +195,10 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
             case events::verdict::kind::retry:
                 m.count("retry", took);
                 co_return co_await try_later(
-                    i, context.handler, attempt, o.verdict->delay(), o.verdict->reason());
+                    i, context.handler, attempt, o.verdict->delay(), o.verdict->reason(), context.log);
             case events::verdict::kind::dead_letter:
                 m.count("dead_letter", took);
-                co_return co_await park(i, context.handler, attempt, o.verdict->reason());
+                co_return co_await park(i, context.handler, attempt, o.verdict->reason(), context.log);
             case events::verdict::kind::postpone:
                 m.count("postpone", took);
                 context.log.debug("postponed", {{"reason", o.verdict->reason()}});
@@ -205,6 +206,17 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
                 break;
             }
         }
+    }
+
+    // What the one that tried found out. No probe went out during the pause, and none came through.
+    void told(const std::string& down)
+    {
+        waiting.told(down.empty(), down);
+        if (!down.empty())
+            return;
+        for (const auto& s : thread.sources())
+            s->touch();
+        probe_now.set();
     }
 
     static events::message_context context_of(const item& i, events::envelope e, int attempt)
@@ -222,9 +234,17 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
         out.redelivered = i.content.redelivered;
         out.log = log::logger{}.with(
             {{"event_id", out.envelope.id}, {"type", out.envelope.type}, {"attempt", attempt}});
-        if (const auto trace_id = trace_id_of(out.envelope.traceparent); !trace_id.empty())
+        if (const auto trace_id = base::trace_id_of(out.envelope.traceparent); !trace_id.empty())
             out.log = out.log.with({{"trace_id", trace_id}});
         return out;
+    }
+
+    // For a message that is no event.
+    static log::logger log_of(const item& i, int attempt)
+    {
+        const auto& props = i.content.props;
+        return log::logger{}.with(
+            {{"event_id", props.message_id}, {"type", props.type}, {"attempt", attempt}});
     }
 
     // The exception boundary of every handler.
@@ -258,15 +278,13 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
             co_await waiting.nap(until - now);
     }
 
-    async::task<bool> try_later(
-        item_ptr i, std::string handler, int attempt, std::chrono::milliseconds delay, std::string why)
+    async::task<bool> try_later(item_ptr i, std::string handler, int attempt, std::chrono::milliseconds delay,
+        std::string why, log::logger log)
     {
         if (attempt >= i->from->wanted.max_attempts)
             co_return co_await park_as(
-                i, handler, attempt, why, "attempts ran out (" + std::to_string(attempt) + "): " + why);
-        log::warning("a message will be tried again",
-            {{"event_id", i->content.props.message_id}, {"handler", handler}, {"attempt", attempt},
-                {"in_ms", delay.count()}, {"reason", why}});
+                i, handler, attempt, why, "attempts ran out (" + std::to_string(attempt) + "): " + why, log);
+        log.warning("a message will be tried again", {{"in_ms", delay.count()}, {"reason", why}});
         failure f;
         f.handler = handler;
         f.error = why;
@@ -275,18 +293,16 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
         co_return co_await publish_copy(i, std::move(c));
     }
 
-    async::task<bool> park(item_ptr i, std::string handler, int attempt, std::string reason)
+    async::task<bool> park(item_ptr i, std::string handler, int attempt, std::string reason, log::logger log)
     {
-        return park_as(std::move(i), std::move(handler), attempt, reason, reason);
+        return park_as(std::move(i), std::move(handler), attempt, reason, reason, std::move(log));
     }
 
     async::task<bool> park_as(
-        item_ptr i, std::string handler, int attempt, std::string error, std::string reason)
+        item_ptr i, std::string handler, int attempt, std::string error, std::string reason, log::logger log)
     {
         const auto& full = i->from->full;
-        log::error("a message is parked",
-            {{"event_id", i->content.props.message_id}, {"type", i->content.props.type}, {"queue", full},
-                {"handler", handler}, {"attempt", attempt}, {"reason", reason}});
+        log.error("a message is parked", {{"queue", full}, {"reason", reason}});
         metrics::get_counter(
             "coursegate_dead_letters_total", "Messages parked in a dead queue", {{"queue", full}})
             .increment();
@@ -322,17 +338,25 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
 
     async::task<void> probe_for_ever()
     {
+        std::chrono::milliseconds next = thread.configuration().probe_interval;
         for (;;) {
-            const bool connected = thread.current().connected;
-            if (connected && !waiting.on())
-                for (const auto& s : thread.sources())
-                    co_await send_probe(*s);
-            co_await async::sleep_for(thread.configuration().probe_interval);
+            co_await probe_now.wait_for(next);
+            next = thread.configuration().probe_interval;
+            if (waiting.on())
+                continue; // told() rings
+            // After an outage either of the two may come back first: not a whole interval for that.
+            bool possible = thread.current().connected && copies.check().ok;
+            for (const auto& s : thread.sources()) {
+                if (!possible)
+                    break;
+                possible = co_await send_probe(*s);
+            }
+            if (!possible)
+                next = std::min(next, probe_again);
         }
     }
 
-    // A lost probe is not sent again: the next one is due soon, and health says when too many are missing.
-    async::task<void> send_probe(const source& s)
+    async::task<bool> send_probe(const source& s)
     {
         events::envelope e;
         e.id = base::new_uuid();
@@ -346,12 +370,13 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
         c.type = probe_type;
         c.content_type = "application/cloudevents+json";
         c.headers[probe_sent_at] = base::to_iso8601(e.time);
-        co_await copies.publish_copy(c);
+        const auto outcome = co_await copies.publish_copy(c);
+        co_return outcome == events::delivery::confirmed;
     }
 
     async::task<void> start()
     {
-        co_await thread.start_thread(2 * thread.configuration().connect_timeout);
+        co_await thread.start_thread();
         started = true;
         chores.spawn("probe", [self = shared_from_this()] { return self->probe_for_ever(); });
     }
@@ -389,7 +414,9 @@ struct consumer::impl final : std::enable_shared_from_this<consumer::impl>
             out.detail = "consuming pauses: " + waiting.why();
         else
             for (const auto& s : thread.sources())
-                if (s->silence() > 3 * thread.configuration().probe_interval)
+                if (!s->proven())
+                    out.detail = "nothing has come through queue " + s->full + " yet, not even a probe";
+                else if (s->silence() > 3 * thread.configuration().probe_interval)
                     out.detail = "nothing comes through queue " + s->full + ", not even a probe";
         out.ok = out.detail.empty();
         return out;

@@ -44,15 +44,22 @@ void source::touch()
     seen_ = steady::now().time_since_epoch().count();
 }
 
+void source::prove()
+{
+    touch();
+    proven_ = true;
+}
+
 steady::duration source::silence() const
 {
     return steady::now().time_since_epoch() - steady::duration(seen_.load());
 }
 
 intake::intake(async::executor ex, settings s, topology t, const std::vector<std::string>& names,
-    std::function<void(std::vector<item_ptr>)> deliver, std::function<void()> lost)
+    std::function<void(std::vector<item_ptr>)> deliver, std::function<void()> begun,
+    std::function<void()> lost)
     : worker(std::move(ex), std::move(s), "consumer"), wanted_(std::move(t)), deliver_(std::move(deliver)),
-      lost_(std::move(lost)), cancelled_(executor()),
+      begun_(std::move(begun)), lost_(std::move(lost)), cancelled_(executor()),
       unheard_(ready_gauge(unheard_exchange(configuration().prefix)))
 {
     for (const auto& name : names) {
@@ -77,8 +84,8 @@ void intake::settle(const item& i, bool requeue)
         if (!requeue)
             last_work_ = base::now();
     }
-    if (!requeue)
-        i.from->touch();
+    if (!requeue && is_current(i))
+        i.from->prove();
     if (first)
         wake();
 }
@@ -126,6 +133,7 @@ void intake::serve(connection& c)
         begin(c, *s);
     next_sample_ = steady::now();
     ready();
+    begun_();
     bool consuming = true;
     for (;;) {
         // Requests first: they may take in frames, which then don't make the socket readable, and drain()
@@ -164,6 +172,7 @@ void intake::begin(connection& c, source& s)
     c.set_prefetch(s.wanted.prefetch);
     c.consume(s.full, s.tag);
     s.consuming_ = true;
+    s.proven_ = false;
     s.touch();
 }
 
@@ -192,6 +201,7 @@ void intake::revive(connection& c)
             continue;
         declare_all(c, configuration(), wanted_); // whoever deleted the queue may have deleted more
         begin(c, *s);
+        begun_();
         log::info("consuming again from a queue that was deleted", {{"queue", s->full}});
     }
 }
@@ -287,7 +297,7 @@ void intake::take_probe(source& s, const message& m)
     const auto sent = base::parse_iso8601(header_of(m, probe_sent_at));
     if (!sent.has_value() || base::now() - *sent > configuration().probe_interval)
         return;
-    s.touch();
+    s.prove();
     const std::lock_guard lock(mutex_);
     last_work_ = base::now();
 }

@@ -27,12 +27,16 @@ struct source
     metrics::gauge& parked; // ready in the dead queue
     metrics::counter& redelivered;
 
-    void touch(); // a message or a fresh probe came through; any thread
+    // Any thread.
+    void touch();                           // a message came
+    void prove();                           // a message or a fresh probe came through and was acked
+    bool proven() const { return proven_; } // on this connection
     std::chrono::steady_clock::duration silence() const;
 
 private:
     friend class intake;
     std::atomic<std::chrono::steady_clock::rep> seen_{0};
+    std::atomic<bool> proven_{false};
 
     // The thread's:
     bool consuming_ = false;
@@ -56,10 +60,11 @@ inline constexpr auto probe_sent_at = "x-sent-at";
 class intake final : public worker, incoming
 {
 public:
-    // `deliver` and `lost` are called on the thread. Throws std::logic_error when a queue of `names` is not
-    // in the topology or has no dead-letter route.
+    // `deliver`, `begun` (queues are consumed, from now on or again) and `lost` are called on the thread.
+    // Throws std::logic_error when a queue of `names` is not in the topology or has no dead-letter route.
     intake(async::executor ex, settings s, topology t, const std::vector<std::string>& names,
-        std::function<void(std::vector<item_ptr>)> deliver, std::function<void()> lost);
+        std::function<void(std::vector<item_ptr>)> deliver, std::function<void()> begun,
+        std::function<void()> lost);
 
     // Any thread --------------------------------------------------------------------------------------
 
@@ -103,6 +108,7 @@ private:
     const topology wanted_;
     std::vector<std::unique_ptr<source>> sources_;
     const std::function<void(std::vector<item_ptr>)> deliver_;
+    const std::function<void()> begun_;
     const std::function<void()> lost_;
     std::atomic<std::uint64_t> generation_{0}; // one more with each connection, and with each loss of one
     std::atomic<bool> cancel_wanted_{false};

@@ -293,7 +293,7 @@ async::task<void> publisher::start()
         const std::lock_guard lock(self->mutex);
         self->closed = false;
     }
-    co_await self->start_thread(2 * self->configuration().connect_timeout);
+    co_await self->start_thread();
 }
 
 async::task<void> publisher::stop()

@@ -51,7 +51,7 @@ worker::worker(async::executor ex, settings s, std::string role)
 
 worker::~worker() = default; // the owner has called join()
 
-async::task<void> worker::start_thread(std::chrono::milliseconds limit)
+async::task<void> worker::start_thread()
 {
     {
         const std::lock_guard lock(mutex_);
@@ -60,7 +60,8 @@ async::task<void> worker::start_thread(std::chrono::milliseconds limit)
     stopping_ = false;
     thread_ = start_without_signals("amqp-" + role_, [this] { run(); });
 
-    const auto deadline = std::chrono::steady_clock::now() + limit;
+    const auto tries = static_cast<int>(settings_.addresses.size()) + 1;
+    const auto deadline = std::chrono::steady_clock::now() + tries * settings_.connect_timeout;
     std::string why;
     for (;;) {
         std::exception_ptr refused;

@@ -32,9 +32,9 @@ public:
     worker& operator=(const worker&) = delete;
 
     // Starts the thread; returns when serve() called ready() for the first time. Throws base::dependency_down
-    // after `limit` without a connection, std::runtime_error at once when the broker refuses the topology;
-    // the thread has ended then.
-    async::task<void> start_thread(std::chrono::milliseconds limit);
+    // when every address had its connect_timeout (and there was one more to spare), std::runtime_error at
+    // once when the broker refuses the topology; the thread has ended then.
+    async::task<void> start_thread();
 
     // Asks the thread to end and waits for it. The last thing the thread does is over when this returns.
     async::task<void> stop_thread();

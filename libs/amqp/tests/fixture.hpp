@@ -13,6 +13,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -125,6 +126,14 @@ public:
     }
 
     std::uint64_t depth(const std::string& full_queue) { return look.depth(full_queue).value_or(0); }
+
+    // What is still in the queue and not a probe that was on its way when the consumer stopped. Takes it out.
+    std::size_t left()
+    {
+        const auto all = look.drain(name(), 1'000);
+        return static_cast<std::size_t>(
+            std::count_if(all.begin(), all.end(), [](const parked_message& m) { return m.type != "probe"; }));
+    }
 
     // Publishes and expects every confirm.
     async::task<void> publish(std::vector<events::outgoing> all)

@@ -1,6 +1,7 @@
 #include "fixture.hpp"
 
 #include "coursegate/async/gate.hpp"
+#include "coursegate/testkit/tcp_proxy.hpp"
 
 using namespace coursegate;
 using namespace coursegate::amqp;
@@ -130,6 +131,20 @@ TEST_CASE("an address that refuses is skipped for the next one")
     f.settings.addresses.insert(f.settings.addresses.begin(), closed);
     f.run([&]() -> async::task<void> { co_await f.publish(messages(1, 3)); });
     CHECK(f.depth(f.name()) == 3);
+}
+
+TEST_CASE("two addresses that say nothing do not keep the third from being tried")
+{
+    fixture f;
+    testkit::tcp_proxy silent{f.broker.url()};
+    silent.pause();
+    auto deaf = f.settings.addresses[0];
+    deaf.host = "127.0.0.1";
+    deaf.port = silent.port();
+    f.settings.addresses.insert(f.settings.addresses.begin(), 2, deaf);
+    f.settings.connect_timeout = 1s;
+    f.run([&]() -> async::task<void> { co_await f.publish(messages(1, 1)); });
+    CHECK(f.depth(f.name()) == 1);
 }
 
 TEST_CASE("start without a broker, or with a wrong password, says dependency_down and why")

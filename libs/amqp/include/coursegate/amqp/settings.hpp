@@ -27,12 +27,13 @@ struct settings
     std::string connection_name;           // shown by the broker's management tools
     std::chrono::seconds heartbeat{10};
     std::chrono::milliseconds confirm_deadline{10'000}; // shorter than the outbox claim
-    std::chrono::milliseconds connect_timeout{5'000};   // of one address; start() waits twice as long
+    // Of one address. start() waits as long as all of them may take, and once more.
+    std::chrono::milliseconds connect_timeout{5'000};
     std::chrono::seconds probe_interval{10};
 };
 
-// Parses a comma-separated AMQP_URL. Throws base::bad_configuration naming AMQP_URL and the part that is
-// wrong (never the password).
+// Parses a comma-separated AMQP_URL. Throws base::bad_configuration naming AMQP_URL and, for each address
+// that is wrong, the part (never the password).
 std::vector<broker_address> parse_addresses(const base::secret& urls);
 
 } // namespace coursegate::amqp
