@@ -26,13 +26,16 @@ COUNTED = {
 SILENCE = 3000  # milliseconds; outlasts boomstream-grant's deadline of 2 s in these tests
 
 
-def inject(world, share, seed):
+def inject(world, share, seed, all_kinds):
+    """`all_kinds`: each kind hits soon, once at least; chance alone leaves one out now and then."""
     world.control("DELETE", "/counters")
     for target in SHARED:
         world.control("POST", "/faults", {"target": target, "kind": "latency", "share": 0.05, "millis": 300, "seed": seed})
         for kind in COUNTED[target]:
-            world.control("POST", "/faults", {"target": target, "kind": kind, "share": 0.05, "count": 2})
+            world.control("POST", "/faults", {"target": target, "kind": kind, "share": 0.1, "count": 2})
         for kind in SHARED[target]:
+            if all_kinds:
+                world.control("POST", "/faults", {"target": target, "kind": kind, "share": 0.1, "count": 1, "millis": SILENCE})
             world.control("POST", "/faults", {"target": target, "kind": kind, "share": share / len(SHARED[target]),
                                               "millis": SILENCE})
 
@@ -92,7 +95,7 @@ def run_with(name, passes, seconds, bad_days, share=0.2, instances=(), limit=240
             world.start(daemon, instance)
         pairs = prepare(world, passes)
         if share:
-            inject(world, share, seed)
+            inject(world, share, seed, all_kinds)
         thread = flow(world, pairs, seconds)
         told = bad_days(world, rng, thread)
         thread.join()

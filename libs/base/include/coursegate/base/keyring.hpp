@@ -1,7 +1,7 @@
 // The master secret and everything derived from it: sealed boxes at rest, HMACs for look-ups.
 //
 // SECRET_KEY is a comma-separated list of base64 keys of at least 32 bytes; the first seals, all open. To
-// rotate, put a new key in front, reseal (coursegate-ctl), then drop the old one. Each purpose gets its own
+// rotate, put a new key in front; the older ones stay (docs/security.md). Each purpose gets its own
 // key by HKDF-SHA256, so that a box and an HMAC never share one.
 #pragma once
 
