@@ -121,7 +121,7 @@ def assert_shared(world, instances):
         for instance in [i for _, i in instances] + list({d for d, _ in instances}):
             if world.metric(instance, "coursegate_handler_total") == 0:
                 raise Failed(f"{instance} never handled a message")
-            # the sweeps go on: both sides are counted when none is under way
+        # the sweeps go on: both sides are counted when none is under way
         done, running = world.sql("SELECT coalesce(sum(pages_done), 0), count(*) FILTER (WHERE finished_at IS NULL) "
                                   "FROM learning.sweeps")[0]
         counted.append((done, world.calls("stepik", "course-grades")))
