@@ -7,6 +7,7 @@
 #include "coursegate/log/log.hpp"
 #include "faults.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <optional>
@@ -104,8 +105,8 @@ private:
     std::atomic<std::int64_t>& since_;
 };
 
-connection::connection(const settings& s)
-    : options_(connection_string(s)), slow_(s.slow),
+connection::connection(const settings& s, const attachments* attached)
+    : options_(connection_string(s)), attached_(attached), slow_(s.slow),
       stuck_after_(s.statement_timeout.count() > 0 ? s.statement_timeout + grace_beyond_timeout
                                                    : std::chrono::milliseconds(0))
 {}
@@ -172,7 +173,8 @@ connection::prepared& connection::remembered(const statement& s)
     return found->second;
 }
 
-pqxx::result connection::run(pqxx::work& work, const statement& s, const std::vector<param>& params)
+pqxx::result connection::run(
+    pqxx::transaction_base& work, const statement& s, const std::vector<param>& params)
 {
     auto& known = remembered(s);
     const auto list = pqxx::prepare::make_dynamic_params(params);
@@ -192,13 +194,13 @@ pqxx::result connection::run(pqxx::work& work, const statement& s, const std::ve
     return out;
 }
 
-pqxx::result connection::script(pqxx::work& work, const std::string& sql)
+pqxx::result connection::script(pqxx::transaction_base& work, const std::string& sql)
 {
     const round_trip waiting(*this);
     return work.exec(sql);
 }
 
-void connection::once(const std::function<void(transaction&)>& body, std::vector<std::string>& topics)
+void connection::once(const std::function<void(transaction&)>& body, afterwards& then)
 {
     auto& usable = open();
     std::optional<pqxx::work> work;
@@ -207,7 +209,7 @@ void connection::once(const std::function<void(transaction&)>& body, std::vector
         work.emplace(usable);
     }
     try {
-        transaction::access::run(*work, *this, body, topics);
+        transaction::access::run(*work, *this, attached_, body, then);
     }
     catch (...) {
         const round_trip waiting(*this);
@@ -229,8 +231,36 @@ void connection::once(const std::function<void(transaction&)>& body, std::vector
     }
 }
 
-std::vector<std::string> connection::transact(
-    const std::function<void(transaction&)>& body, const std::function<bool()>& may_retry)
+// Between transactions the server has nothing to say but that it is going: a connection with something to
+// read is a dead one.
+bool connection::has_died_unseen()
+{
+    pollfd look{socket_, POLLIN | POLLRDHUP, 0};
+    return open_ && ::poll(&look, 1, 0) > 0;
+}
+
+// The statement is its own COMMIT: a connection that breaks under it leaves everybody in doubt. One that died
+// earlier (a restarted server) is found before anything is sent, and replaced.
+void connection::alone(const std::function<void(transaction&)>& body, afterwards& then)
+{
+    if (has_died_unseen())
+        drop();
+    pqxx::nontransaction work(open());
+    try {
+        transaction::access::run(work, *this, attached_, body, then, true);
+    }
+    catch (const pqxx::broken_connection& e) {
+        throw pqxx::in_doubt_error(e.what());
+    }
+    catch (const pqxx::sql_error& e) {
+        if (ends_session(e.sqlstate()))
+            throw pqxx::in_doubt_error(e.what());
+        throw;
+    }
+}
+
+afterwards connection::transact(
+    const std::function<void(transaction&)>& body, commit_mode mode, const std::function<bool()>& may_retry)
 {
     const metrics::stopwatch whole(transaction_seconds());
     const auto give_up = steady::now() + retry_for;
@@ -240,9 +270,12 @@ std::vector<std::string> connection::transact(
         const char* reason = nullptr;
         std::string what;
         try {
-            std::vector<std::string> topics;
-            once(body, topics);
-            return topics;
+            afterwards then;
+            if (mode == commit_mode::by_itself)
+                alone(body, then);
+            else
+                once(body, then);
+            return then;
         }
         catch (const pqxx::in_doubt_error& e) {
             drop();

@@ -22,28 +22,38 @@
 
 namespace coursegate::db {
 
+class attachments;
 class param;
+struct afterwards;
+
+// Statements between BEGIN and COMMIT, or one statement that the server commits by itself.
+enum class commit_mode
+{
+    at_the_end,
+    by_itself
+};
 
 class connection
 {
 public:
-    explicit connection(const settings& s); // throws base::bad_configuration; connects later
+    // Throws base::bad_configuration; connects later. `attached`, where given, outlives it.
+    explicit connection(const settings& s, const attachments* attached = nullptr);
     ~connection();
 
     // Opens it if it isn't. Throws pqxx::broken_connection.
     pqxx::connection& open();
 
-    // Runs body in a transaction and commits; see pool::transact. `may_retry` is asked before each further
-    // try. Returns the topics to wake.
-    std::vector<std::string> transact(
-        const std::function<void(transaction&)>& body, const std::function<bool()>& may_retry);
+    // Runs body in a transaction and commits; see pool::transact and pool::autocommit. `may_retry` is asked
+    // before each further try. Returns what is to be done now that it has committed.
+    afterwards transact(const std::function<void(transaction&)>& body, commit_mode mode,
+        const std::function<bool()>& may_retry);
 
     // Statements outside a transaction. Throws unavailable or what libpqxx throws.
     void plain(const std::string& sql);
 
     // For transaction: one named statement. Faults are passed on as libpqxx reports them.
-    pqxx::result run(pqxx::work& work, const statement& s, const std::vector<param>& params);
-    pqxx::result script(pqxx::work& work, const std::string& sql);
+    pqxx::result run(pqxx::transaction_base& work, const statement& s, const std::vector<param>& params);
+    pqxx::result script(pqxx::transaction_base& work, const std::string& sql);
 
     // Shuts the socket down when a round trip has been going on for longer than the statement timeout and ten
     // seconds: the server's own limits did not end it, so the server or the way to it is gone. The waiting
@@ -58,11 +68,14 @@ private:
         metrics::histogram* seconds = nullptr;
     };
 
-    void once(const std::function<void(transaction&)>& body, std::vector<std::string>& topics);
+    void once(const std::function<void(transaction&)>& body, afterwards& then);
+    void alone(const std::function<void(transaction&)>& body, afterwards& then);
     prepared& remembered(const statement& s);
+    bool has_died_unseen();
     void drop() noexcept;
 
     const std::string options_;
+    const attachments* const attached_;
     const std::chrono::milliseconds slow_;
     const std::chrono::milliseconds stuck_after_; // 0: never
 

@@ -83,4 +83,9 @@ bool passes(const std::string& sqlstate)
            || sqlstate == "25006";         // read-only: an address that still leads to the standby
 }
 
+bool ends_session(const std::string& sqlstate)
+{
+    return sqlstate.starts_with("57P0") || sqlstate.starts_with("08") || sqlstate == "40003";
+}
+
 } // namespace coursegate::db

@@ -22,6 +22,9 @@ std::string constraint_in(std::string_view message);
 // switch-over): the same statement may succeed in a moment.
 bool passes(const std::string& sqlstate);
 
+// True when the server ended the session under the statement: whether that had committed nobody can tell.
+bool ends_session(const std::string& sqlstate);
+
 // The message's first line, for logs.
 std::string first_line(std::string_view message);
 

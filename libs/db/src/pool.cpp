@@ -1,5 +1,6 @@
 #include "coursegate/db/pool.hpp"
 
+#include "access.hpp"
 #include "connection.hpp"
 #include "coursegate/log/log.hpp"
 #include "coursegate/metrics/metrics.hpp"
@@ -28,6 +29,7 @@ constexpr auto watch_every = std::chrono::seconds(5);
 struct job
 {
     std::function<void(transaction&)> body;
+    commit_mode mode = commit_mode::at_the_end;
     std::function<void(std::exception_ptr)> done; // resumes the coroutine; called once or dropped
 };
 
@@ -43,12 +45,12 @@ struct pool::impl
         if (options.connections < 1)
             options.connections = 1;
         for (int i = 0; i < options.connections; ++i)
-            workers.push_back(std::make_unique<worker>(options));
+            workers.push_back(std::make_unique<worker>(options, &attached));
     }
 
     struct worker
     {
-        explicit worker(const settings& s) : link(s) {}
+        worker(const settings& s, const attachments* attached) : link(s, attached) {}
         connection link;
         std::condition_variable called;
         bool is_called = false;
@@ -118,8 +120,10 @@ struct pool::impl
     {
         std::exception_ptr fault;
         try {
-            const auto topics = me.link.transact(next.body, [this] { return !is_stopping(); });
-            for (const auto& topic : topics)
+            const auto then = me.link.transact(next.body, next.mode, [this] { return !is_stopping(); });
+            for (const auto& call : then.calls)
+                call();
+            for (const auto& topic : then.topics)
                 for (const auto& wake : waiting_for(topic))
                     wake();
             succeeded();
@@ -190,6 +194,7 @@ struct pool::impl
     }
 
     settings options;
+    attachments attached;
 
     std::mutex wakes_mutex;
     std::map<std::string, std::vector<std::function<void()>>> wakes;
@@ -225,7 +230,7 @@ async::task<void> pool::start()
 {
     const std::function<void(transaction&)> nothing = [](transaction&) {
     }; // BEGIN and COMMIT reach the server
-    co_await run(nothing);
+    co_await run(nothing, false);
 }
 
 async::task<void> pool::stop()
@@ -260,15 +265,21 @@ void pool::on_commit(std::string topic, std::function<void()> wake)
     impl_->wakes[std::move(topic)].push_back(std::move(wake));
 }
 
-async::task<void> pool::run(std::function<void(transaction&)> body)
+void pool::attach(std::type_index type, std::weak_ptr<void> what)
+{
+    impl_->attached.put(type, std::move(what));
+}
+
+async::task<void> pool::run(std::function<void(transaction&)> body, bool by_itself)
 {
     const auto self = impl_;
-    const auto initiate = [&self, &body](auto handler) {
+    const auto initiate = [&self, &body, by_itself](auto handler) {
         const auto ex = asio::prefer(asio::get_associated_executor(handler),
             asio::execution::outstanding_work.tracked); // keeps the loop alive
         auto resume = std::make_shared<decltype(handler)>(std::move(handler));
         job j;
         j.body = std::move(body);
+        j.mode = by_itself ? commit_mode::by_itself : commit_mode::at_the_end;
         j.done = [ex, resume](std::exception_ptr fault) {
             asio::post(ex, [resume, fault]() mutable { std::move (*resume)(std::move(fault)); });
         };

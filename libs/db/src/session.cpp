@@ -1,3 +1,4 @@
+#include "access.hpp"
 #include "connection.hpp"
 #include "coursegate/db/pool.hpp"
 #include "faults.hpp"
@@ -29,7 +30,8 @@ void session::execute_plain(const std::string& sql)
 
 void session::run(const std::function<void(transaction&)>& body)
 {
-    impl_->link.transact(body, [] { return true; });
+    for (const auto& call : impl_->link.transact(body, commit_mode::at_the_end, [] { return true; }).calls)
+        call();
 }
 
 } // namespace coursegate::db

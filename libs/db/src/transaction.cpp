@@ -281,6 +281,8 @@ transaction::~transaction() = default;
 
 pqxx::result transaction::exec_list(const statement& s, const std::vector<param>& params)
 {
+    if (single_ && statements_++ > 0)
+        throw std::logic_error(fmt::format("{}: autocommit takes one statement", s.name));
     for (std::size_t i = 0; i < params.size(); ++i)
         if (params[i].text() && params[i].text()->find('\0') != std::string::npos)
             throw std::invalid_argument(fmt::format("{}: parameter ${} holds a zero byte", s.name, i + 1));
@@ -309,6 +311,8 @@ pqxx::result transaction::exec_list(const statement& s, const std::vector<param>
 
 void transaction::exec_script(const std::string& sql)
 {
+    if (single_)
+        throw std::logic_error("autocommit takes no script");
     try {
         connection_->script(*work_, sql);
     }
@@ -331,6 +335,11 @@ void transaction::wake_after_commit(std::string topic)
         if (known == topic)
             return;
     topics_.push_back(std::move(topic));
+}
+
+std::shared_ptr<void> transaction::find_attached(std::type_index type) const
+{
+    return attachments_ == nullptr ? nullptr : attachments_->find(type);
 }
 
 void transaction::notify(std::string_view channel, std::string_view payload)

@@ -278,6 +278,69 @@ TEST_CASE("a connection lost during COMMIT is in doubt and never tried again")
     stop(f.loop, pool);
 }
 
+TEST_CASE("a statement alone commits by itself, and takes no second one")
+{
+    fixture f(1);
+    db::pool pool(f.loop.get_executor(), f.options);
+    bool woken = false;
+    pool.on_commit("items", [&] { woken = true; });
+    const auto alone = [&](auto body) { return testkit::run(f.loop, [&] { return pool.autocommit(body); }); };
+
+    const auto written = alone([](db::transaction& tx) {
+        tx.wake_after_commit("items");
+        return tx.exec(insert_item, 1, "one").affected_rows();
+    });
+    CHECK(written == 1);
+    CHECK(woken);
+    CHECK(f.items() == 1);
+    CHECK_THROWS_AS(alone([](db::transaction& tx) { return tx.exec(insert_item, 1, "again").size(); }),
+        db::constraint_violation);
+    const auto two = [](db::transaction& tx) {
+        tx.exec(insert_item, 2, "two");
+        return tx.exec(insert_item, 3, "three").size();
+    };
+    CHECK_THROWS_AS(alone(two), std::logic_error);
+    CHECK(f.items() == 2); // the first had committed
+    CHECK(pool.check().ok);
+    stop(f.loop, pool);
+}
+
+TEST_CASE("a connection lost under a statement alone is in doubt; one that had died before costs nothing")
+{
+    fixture f(1);
+    testkit::tcp_proxy between(f.empty.url());
+    f.options.url = base::secret(between.url(f.empty.url()));
+    db::pool pool(f.loop.get_executor(), f.options);
+    const auto alone = [&](auto body) { return testkit::run(f.loop, [&] { return pool.autocommit(body); }); };
+    alone([](db::transaction& tx) { return tx.exec(insert_item, 1, "one").size(); });
+
+    between.cut(); // while idle
+    alone([](db::transaction& tx) { return tx.exec(insert_item, 2, "two").size(); });
+    CHECK(f.items() == 2);
+
+    constexpr db::statement insert_slowly{
+        "test.insert_slowly", "with w as (select pg_sleep(1)) insert into items select 3, 'three' from w"};
+    std::atomic<int> runs{0};
+    std::thread cutter([&] {
+        constexpr db::statement sleeping{"test.sleeping", "select exists (select from pg_stat_activity where "
+                                                          "application_name = 'pool_pgtest' and wait_event "
+                                                          "= 'PgSleep') as yes"};
+        testkit::eventually(4s, [&] {
+            return f.empty.owner().transact(
+                [&](db::transaction& other) { return db::get<bool>(other.exec(sleeping)[0], "yes"); });
+        });
+        between.cut();
+    });
+    CHECK_THROWS_AS(alone([&](db::transaction& tx) {
+        ++runs;
+        return tx.exec(insert_slowly).size();
+    }),
+        db::in_doubt);
+    cutter.join();
+    CHECK(runs == 1);
+    stop(f.loop, pool);
+}
+
 TEST_CASE("a database that is away makes calls fail as unavailable within seconds, and is found again")
 {
     fixture f;

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <typeindex>
 
 namespace coursegate::db {
 
@@ -29,8 +30,9 @@ public:
     using base::dependency_down::dependency_down;
 };
 
-// The connection broke during COMMIT: nobody can tell whether the transaction happened. Ask by a unique key
-// (the inbox row of a message, the grant row of a call) before doing anything again.
+// The connection broke during COMMIT, or under a statement that commits by itself: nobody can tell whether
+// the transaction happened. Ask by a unique key (the inbox row of a message, the grant row of a call) before
+// doing anything again.
 class in_doubt : public base::dependency_down
 {
 public:
@@ -80,18 +82,17 @@ public:
     template <class F>
     auto transact(F body) -> async::task<std::invoke_result_t<F&, transaction&>>
     {
-        using R = std::invoke_result_t<F&, transaction&>;
-        if constexpr (std::is_void_v<R>) {
-            std::function<void(transaction&)> erased = [&body](transaction& tx) { body(tx); };
-            co_await run(std::move(erased));
-        }
-        else {
-            std::optional<R> out;
-            std::function<void(transaction&)> erased = [&body, &out](
-                                                           transaction& tx) { out.emplace(body(tx)); };
-            co_await run(std::move(erased));
-            co_return std::move(*out);
-        }
+        return run_body(std::move(body), false);
+    }
+
+    // One statement that commits by itself: one round trip in place of three. The body may run one
+    // statement; a second one is a std::logic_error. As transact(), but a connection that breaks once the
+    // statement is on its way throws in_doubt: for statements that may happen twice, or whose caller finds
+    // out.
+    template <class F>
+    auto autocommit(F body) -> async::task<std::invoke_result_t<F&, transaction&>>
+    {
+        return run_body(std::move(body), true);
     }
 
     // In-process wake-ups: `topic` was named by transaction::wake_after_commit in a transaction of this pool
@@ -99,8 +100,32 @@ public:
     // pool goes.
     void on_commit(std::string topic, std::function<void()> wake);
 
+    // Makes `what` known to this pool's transactions as transaction::attached<T>(), as long as it lives.
+    template <class T>
+    void attach(const std::shared_ptr<T>& what)
+    {
+        attach(typeid(T), what);
+    }
+
 private:
-    async::task<void> run(std::function<void(transaction&)> body);
+    template <class F>
+    auto run_body(F body, bool by_itself) -> async::task<std::invoke_result_t<F&, transaction&>>
+    {
+        using R = std::invoke_result_t<F&, transaction&>;
+        if constexpr (std::is_void_v<R>) {
+            std::function<void(transaction&)> erased = [&body](transaction& tx) { body(tx); };
+            co_await run(std::move(erased), by_itself);
+        }
+        else {
+            std::optional<R> out;
+            std::function<void(transaction&)> erased = [&body, &out](
+                                                           transaction& tx) { out.emplace(body(tx)); };
+            co_await run(std::move(erased), by_itself);
+            co_return std::move(*out);
+        }
+    }
+    async::task<void> run(std::function<void(transaction&)> body, bool by_itself);
+    void attach(std::type_index type, std::weak_ptr<void> what);
 
     struct impl;
     std::shared_ptr<impl> impl_;

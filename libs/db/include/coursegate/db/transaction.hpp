@@ -3,6 +3,7 @@
 
 #include "coursegate/base/clock.hpp"
 #include "coursegate/base/uuid.hpp"
+#include "coursegate/db/attachments.hpp"
 #include "coursegate/db/pool.hpp"
 #include "coursegate/db/statement.hpp"
 
@@ -12,9 +13,11 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <typeindex>
 #include <vector>
 
 namespace coursegate::db {
@@ -114,6 +117,17 @@ public:
     // After COMMIT succeeded, the pool calls what was registered for `topic` with pool::on_commit.
     void wake_after_commit(std::string topic);
 
+    // Called on the pool's thread once COMMIT succeeded, before the awaiting coroutine goes on; forgotten
+    // when it did not, or when nobody knows (in_doubt). Quick, and throws nothing.
+    void after_commit(std::function<void()> call) { calls_.push_back(std::move(call)); }
+
+    // What was attached to the pool under T; nullptr when nothing was, or it is gone.
+    template <class T>
+    std::shared_ptr<T> attached() const
+    {
+        return std::static_pointer_cast<T>(find_attached(typeid(T)));
+    }
+
     // NOTIFY on commit; duplicates inside one transaction are folded by the server.
     void notify(std::string_view channel, std::string_view payload = {});
 
@@ -124,10 +138,16 @@ public:
     struct access; // for libs/db itself
 private:
     transaction() = default;
-    pqxx::work* work_ = nullptr;
+    std::shared_ptr<void> find_attached(std::type_index type) const;
+
+    pqxx::transaction_base* work_ = nullptr;
     connection* connection_ = nullptr; // its prepared statements and histograms
-    std::exception_ptr fault_;         // the first one, whether the body let it pass or not
+    bool single_ = false;              // takes one statement (pool::autocommit)
+    int statements_ = 0;
+    std::exception_ptr fault_; // the first one, whether the body let it pass or not
     std::vector<std::string> topics_;
+    std::vector<std::function<void()>> calls_;
+    const attachments* attachments_ = nullptr;
 };
 
 } // namespace coursegate::db
