@@ -8,12 +8,16 @@
 #include "coursegate/log/log.hpp"
 #include "coursegate/metrics/metrics.hpp"
 #include "coursegate/outbox/outbox.hpp"
+#include "handover.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <charconv>
 #include <mutex>
 #include <random>
 
@@ -36,17 +40,24 @@ constexpr db::statement claim_rows{"outbox.claim",
     " returning o.id, o.message_id, o.type, o.routing_key, o.correlation_id, o.traceparent, o.body,"
     "  (select set_config('synchronous_commit', 'off', true)) as commit_mode",
     false};
-constexpr db::statement delete_sent{
-    "outbox.delete", "delete from outbox where id = any($1::bigint[])", false};
+constexpr db::statement delete_sent{"outbox.delete",
+    "delete from outbox where id = any($1::bigint[])"
+    " and (select set_config('synchronous_commit', 'off', true)) = 'off'",
+    false};
 
 // Rows the broker did not take; until `claimed_until` nobody asks again.
 constexpr db::statement give_back{"outbox.give_back",
     "update outbox set claimed_by = null, claimed_until = now() + $2::bigint * interval '1 millisecond'"
-    " where id = any($1::bigint[]) and claimed_by = $3",
+    " where id = any($1::bigint[]) and claimed_by = any($3::text[])",
     false};
 // What this lane had claimed when it lost its connection: nobody else is sending these.
 constexpr db::statement release{"outbox.release",
-    "update outbox set claimed_by = null, claimed_until = null where claimed_by = $1", false};
+    "update outbox set claimed_by = null, claimed_until = null where claimed_by = any($1::text[])", false};
+constexpr db::statement claimers{"outbox.claimers",
+    "select distinct claimed_by from outbox where claimed_until > now() and split_part(claimed_by, ':', 1) = "
+    "$1"
+    " limit 1000",
+    false};
 
 // Counted up to a limit, so that looking costs the same however long the broker was away.
 constexpr db::statement look{"outbox.look",
@@ -59,11 +70,49 @@ constexpr double old_seconds = 60;
 constexpr auto blind_after =
     std::chrono::seconds(30); // not having seen the outbox for so long is a fault of its own
 
+// Rows handed over in memory: more than these are left to the lanes' claims.
+constexpr std::size_t most_handed = 1000;
+
+const std::string& host()
+{
+    static const std::string name = [] {
+        char text[256] = "host";
+        ::gethostname(text, sizeof text - 1);
+        return std::string(text);
+    }();
+    return name;
+}
+
+// The same for all relays of this process, and for no other process.
+const std::string& process_mark()
+{
+    static const std::string mark = base::to_hex(base::random_bytes(6));
+    return mark;
+}
+
 std::string invented_name()
 {
-    char host[256] = "host";
-    ::gethostname(host, sizeof host - 1);
-    return fmt::format("{}:{}:{}", host, ::getpid(), base::to_hex(base::random_bytes(4)));
+    static std::atomic<int> relays{0};
+    return fmt::format("{}:{}:{}:{}", host(), ::getpid(), process_mark(), ++relays);
+}
+
+// True when `name` was invented by a process of this host that is no more: another mark under our own pid
+// (a container that was started again), or a pid that nobody has. Hosts that share a name at worst send an
+// event twice under one message_id.
+bool owner_is_dead(std::string_view name)
+{
+    const auto pid_at = name.find(':');
+    const auto mark_at = name.find(':', pid_at + 1);
+    if (pid_at == std::string_view::npos || mark_at == std::string_view::npos ||
+        name.substr(0, pid_at) != host())
+        return false;
+    int pid = 0;
+    const auto [end, code] = std::from_chars(name.data() + pid_at + 1, name.data() + mark_at, pid);
+    if (code != std::errc() || end != name.data() + mark_at || pid <= 0)
+        return false;
+    if (pid == ::getpid())
+        return !name.substr(mark_at + 1).starts_with(process_mark());
+    return ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 struct claimed
@@ -80,6 +129,8 @@ struct settlement
     std::vector<std::int64_t> refused;
 
     bool empty() const { return sent.empty() && unknown.empty() && refused.empty(); }
+    bool only_sent() const { return !sent.empty() && unknown.empty() && refused.empty(); }
+    std::size_t size() const { return sent.size() + unknown.size() + refused.size(); }
 };
 
 claimed read_rows(const pqxx::result& rows)
@@ -110,9 +161,10 @@ claimed read_rows(const pqxx::result& rows)
 
 } // namespace
 
-// A lane claims, publishes, and settles with its next claim; two lanes keep the broker busy while one of them
-// is at the database. A commit of this process calls one idle lane; a lane whose claim was full calls
-// another. The first lane also looks once per `poll`.
+// What a commit of this process adds comes claimed, in memory (handover): a lane publishes it and deletes it.
+// Everything else is claimed from the table: a lane claims, publishes, and settles with its next claim. Two
+// lanes keep the broker busy while one of them is at the database. A commit of this process calls one idle
+// lane; a lane whose claim was full calls another. The first lane also looks once per `poll`.
 struct relay::impl : std::enable_shared_from_this<relay::impl>
 {
     struct lane
@@ -128,6 +180,8 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
         bool lost_track =
             false; // a transaction failed: rows may be claimed in our name that we don't know of
         bool broker_down = false;
+        bool claims = false;       // there may be rows that nobody has claimed
+        bool after_handed = false; // the last batch was handed over: now it is the table's turn
     };
 
     impl(async::executor ex, db::pool& p, events::publisher& o, relay_settings s)
@@ -141,13 +195,26 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
             lanes.push_back(std::make_unique<lane>(ex, i, options.claimed_by));
     }
 
-    // Any thread.
-    void wake()
+    // Once it is owned by a shared_ptr.
+    void connect()
+    {
+        const auto wake_up = [weak = weak_from_this()](bool unclaimed) {
+            if (const auto self = weak.lock())
+                self->wake(unclaimed);
+        };
+        handed = std::make_shared<handover>(claim_terms{options.claimed_by + "/handed", options.claim},
+            most_handed, [wake_up] { wake_up(false); });
+        pool.attach(handed);
+        pool.on_commit("outbox", [wake_up] { wake_up(true); });
+    }
+
+    // Any thread. `unclaimed`: the rows are in the table only.
+    void wake(bool unclaimed)
     {
         lane* next = nullptr;
         {
             const std::lock_guard lock(mutex);
-            pending = true;
+            pending = pending || unclaimed;
             if (idle.empty())
                 return; // a lane that ends its batch looks again
             next = idle.back();
@@ -161,30 +228,31 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
     bool take_pending(lane& me)
     {
         const std::lock_guard lock(mutex);
-        if (pending || stopping) {
-            pending = false;
+        me.claims = me.claims || std::exchange(pending, false);
+        if (me.claims || stopping || !handed->empty())
             return true;
-        }
         idle.push_back(&me);
         return false;
     }
 
-    void leave_idle(lane& me)
+    void leave_idle(lane& me, bool was_called)
     {
         const std::lock_guard lock(mutex);
         std::erase(idle, &me);
-        pending = false;
+        me.claims = std::exchange(pending, false) || !was_called;
     }
 
     async::task<void> run(lane& me)
     {
         const bool polls = me.number == 0;
+        if (polls)
+            co_await release_the_dead();
         while (!stopping) {
             bool called = true;
             if (!take_pending(me)) {
                 called = co_await me.called.wait_for(
                     polls ? std::chrono::microseconds(options.poll) : std::chrono::hours(24));
-                leave_idle(me);
+                leave_idle(me, called);
             }
             if (polls && co_await keep_house() && !called && !me.lost_track)
                 continue; // looked a moment ago: empty
@@ -196,52 +264,114 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
                     co_await keep_house();
             }
         }
+        for (auto& row : handed->take(most_handed)) // nobody will send them here
+            me.done.unknown.push_back(row.id);
         if (!me.done.empty())
             co_await settle(me, 0);
     }
 
-    // One claim and its batch. False when there was nothing to send.
+    // One batch. False when there was nothing to send and nothing to write down.
     async::task<bool> round(lane& me)
     {
-        // While the broker is away one row at a time asks whether it is back.
-        const int most = me.broker_down ? 1 : options.batch;
-        auto batch = co_await settle(me, most);
-        if (batch.ids.empty())
-            co_return me.lost_track; // then the pause is over and it tries again
-        if (static_cast<int>(batch.ids.size()) == options.batch)
-            wake();
+        {
+            const std::lock_guard lock(mutex);
+            me.claims = me.claims || std::exchange(pending, false);
+        }
+        claimed batch;
+        const bool tables_turn = me.claims && me.after_handed;
+        if (!tables_turn && static_cast<int>(me.done.size()) < options.batch)
+            batch = take_handed(me);
+        me.after_handed = !batch.ids.empty();
+        if (batch.ids.empty()) {
+            // While the broker is away one row at a time asks whether it is back.
+            const int most = !me.claims ? 0 : me.broker_down ? 1 : options.batch;
+            if (most == 0 && me.done.empty() && !me.lost_track)
+                co_return false;
+            batch = co_await settle(me, most);
+            if (static_cast<int>(batch.ids.size()) == options.batch)
+                wake(true);
+            if (batch.ids.empty()) {
+                me.claims = me.lost_track; // then the pause is over and it tries again
+                co_return me.lost_track || !handed->empty();
+            }
+        }
 
         const auto outcomes = co_await out.publish(std::move(batch.messages));
-        count(me, batch.ids, outcomes);
-        if (me.done.sent.empty()) {
+        if (count(me, batch.ids, outcomes) == 0) {
             if (!me.broker_down)
                 log::warning(
                     "the broker takes no events", {{"waiting", static_cast<std::int64_t>(batch.ids.size())}});
             me.broker_down = true;
+            me.claims = true; // what is given back
+            handed->open(false);
             co_await rest(me);
         }
         else {
             if (me.broker_down)
-                wake(); // the others may go back to full batches
+                wake(true); // the others may go back to full batches
             me.broker_down = false;
+            handed->open(!stopping);
             me.pause.reset();
         }
+        if (!me.done.only_sent())
+            me.claims = true;
         co_return true;
     }
 
-    // Writes the last batch down and claims the next one, in one transaction. Crash before its COMMIT: the
-    // claims run out and the sent rows are sent again under the same message_id. `most` = 0: claims nothing.
+    // Rows that waited so long that their claim may run out while they are published are given back, as are
+    // all of them while the broker is away.
+    claimed take_handed(lane& me)
+    {
+        claimed batch;
+        const auto too_old = steady::now() - handed->terms().lasts / 2;
+        for (auto& row : handed->take(static_cast<std::size_t>(options.batch))) {
+            if (me.broker_down || row.since < too_old) {
+                me.done.unknown.push_back(row.id);
+                me.claims = true;
+                continue;
+            }
+            batch.ids.push_back(row.id);
+            batch.messages.push_back(std::move(row.message));
+        }
+        return batch;
+    }
+
+    // A process of this host that was killed left its claims behind: they need not run out.
+    async::task<void> release_the_dead()
+    {
+        const auto body = [](db::transaction& tx) {
+            std::vector<std::string> dead;
+            for (const auto& row : tx.exec(claimers, host()))
+                if (auto name = db::get<std::string>(row, "claimed_by"); owner_is_dead(name))
+                    dead.push_back(std::move(name));
+            return dead.empty() ? 0 : static_cast<int>(tx.exec(release, dead).affected_rows());
+        };
+        try {
+            const int rows = co_await pool.transact(body);
+            if (rows > 0)
+                log::info("events left behind by a process that ended are sent", {{"rows", rows}});
+        }
+        catch (const std::exception& e) {
+            log::debug("claims of ended processes run out by themselves", {{"error", e.what()}});
+        }
+    }
+
+    // Writes the last batch down and claims the next one, in one transaction; one of the two alone is one
+    // statement, a round trip instead of three. Crash before its COMMIT: the claims run out and the sent rows
+    // are sent again under the same message_id. `most` = 0: claims nothing.
     async::task<claimed> settle(lane& me, int most)
     {
+        const bool alone = !me.lost_track && (most > 0 ? me.done.empty() : me.done.only_sent());
         const auto body = [this, &me, most](db::transaction& tx) {
+            const std::vector<std::string> names{me.name, handed->terms().name};
             if (me.lost_track)
-                tx.exec(release, me.name);
+                tx.exec(release, std::vector<std::string>{me.name});
             if (!me.done.sent.empty())
                 tx.exec(delete_sent, me.done.sent);
             if (!me.done.unknown.empty())
-                tx.exec(give_back, me.done.unknown, 0, me.name);
+                tx.exec(give_back, me.done.unknown, 0, names);
             if (!me.done.refused.empty())
-                tx.exec(give_back, me.done.refused, options.refused_pause.count(), me.name);
+                tx.exec(give_back, me.done.refused, options.refused_pause.count(), names);
             if (most == 0)
                 return claimed{};
             return read_rows(
@@ -249,7 +379,11 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
         };
         std::string fault;
         try {
-            auto batch = co_await pool.transact(body);
+            claimed batch;
+            if (alone) // g++ 12: no co_await in a conditional expression
+                batch = co_await pool.autocommit(body);
+            else
+                batch = co_await pool.transact(body);
             me.done = settlement{};
             me.lost_track = false;
             worked();
@@ -268,27 +402,35 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
         co_return claimed{};
     }
 
-    void count(lane& me, const std::vector<std::int64_t>& ids, const std::vector<events::delivery>& outcomes)
+    // Notes what became of the batch; how many the broker took.
+    std::size_t count(
+        lane& me, const std::vector<std::int64_t>& ids, const std::vector<events::delivery>& outcomes)
     {
+        settlement now;
         for (std::size_t i = 0; i < ids.size(); ++i) {
             const auto outcome = i < outcomes.size() ? outcomes[i] : events::delivery::unknown;
             if (outcome == events::delivery::confirmed)
-                me.done.sent.push_back(ids[i]);
+                now.sent.push_back(ids[i]);
             else if (outcome == events::delivery::refused)
-                me.done.refused.push_back(ids[i]);
+                now.refused.push_back(ids[i]);
             else
-                me.done.unknown.push_back(ids[i]);
+                now.unknown.push_back(ids[i]);
         }
         batches.increment();
-        sent.increment(static_cast<double>(me.done.sent.size()));
-        if (!me.done.unknown.empty())
-            unknown.increment(static_cast<double>(me.done.unknown.size()));
-        if (!me.done.refused.empty()) {
-            refused.increment(static_cast<double>(me.done.refused.size()));
+        sent.increment(static_cast<double>(now.sent.size()));
+        if (!now.unknown.empty())
+            unknown.increment(static_cast<double>(now.unknown.size()));
+        if (!now.refused.empty()) {
+            refused.increment(static_cast<double>(now.refused.size()));
             log::warning("the broker refused events; they are kept and sent again",
-                {{"rows", static_cast<std::int64_t>(me.done.refused.size())},
-                    {"first_outbox_id", me.done.refused.front()}});
+                {{"rows", static_cast<std::int64_t>(now.refused.size())},
+                    {"first_outbox_id", now.refused.front()}});
         }
+        const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+        add(me.done.sent, now.sent);
+        add(me.done.unknown, now.unknown);
+        add(me.done.refused, now.refused);
+        return now.sent.size();
     }
 
     // A pause that only stop() ends early: the lane is not in the idle list.
@@ -322,6 +464,7 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
             seen_at = steady::now();
             last_work = base::now();
             is_empty = rows == 0;
+            pending = pending || !is_empty; // some may be nobody's: another process wrote or left them
         }
         catch (const std::exception&) {
             co_return false; // the claim that follows says so
@@ -355,6 +498,7 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
     relay_settings options;
     async::gate background;
     std::vector<std::unique_ptr<lane>> lanes;
+    std::shared_ptr<handover> handed;
     bool started = false;
 
     std::mutex mutex;
@@ -387,10 +531,7 @@ struct relay::impl : std::enable_shared_from_this<relay::impl>
 relay::relay(async::executor ex, db::pool& pool, events::publisher& out, relay_settings s)
     : impl_(std::make_shared<impl>(std::move(ex), pool, out, std::move(s)))
 {
-    pool.on_commit("outbox", [weak = std::weak_ptr<impl>(impl_)] {
-        if (const auto self = weak.lock())
-            self->wake();
-    });
+    impl_->connect();
 }
 
 relay::~relay() = default;
@@ -400,6 +541,7 @@ async::task<void> relay::start()
     if (impl_->started)
         co_return;
     impl_->started = true;
+    impl_->handed->open(true);
     for (auto& one : impl_->lanes)
         impl_->background.spawn("outbox lane", [self = impl_, me = one.get()] { return self->run(*me); });
 }
@@ -407,6 +549,7 @@ async::task<void> relay::start()
 async::task<void> relay::stop()
 {
     const auto self = impl_;
+    self->handed->open(false);
     self->stopping = true;
     for (auto& one : self->lanes)
         one->called.set();

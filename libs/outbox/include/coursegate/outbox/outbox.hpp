@@ -9,9 +9,9 @@
 
 namespace coursegate::outbox {
 
-// Writes the envelope into the daemon's own outbox (the first schema of its search_path) and wakes the relay
-// of this process after COMMIT. Crash before COMMIT: nothing happened. After: the row is there and some relay
-// sends it.
+// Writes the envelope into the daemon's own outbox (the first schema of its search_path) and hands it to the
+// relay of this process after COMMIT. Crash before COMMIT: nothing happened. After: the row is there and some
+// relay sends it.
 void add_envelope(db::transaction& tx, const events::envelope& e);
 
 template <events::event E>

@@ -1,10 +1,11 @@
 // The relay carries outbox rows to the broker.
 //
-// Round: claim up to `batch` rows with FOR UPDATE SKIP LOCKED (claimed_until = database now() + 30 s),
-// commit; publish with confirms in flight together; delete the confirmed ones in a second short transaction.
-// Woken at once by outbox::add in the same process; a poll each second is the truth behind it. Several relays
-// (lanes here, processes elsewhere) may run. Crash after the claim: the claim runs out and another relay
-// sends. Crash after the confirm, before the delete: sent again under the same message_id; the consumer's
+// What outbox::add commits in the same process comes already claimed and in memory; it is published at once,
+// with confirms in flight together, and deleted in a second short transaction. Everything else is claimed
+// first: up to `batch` rows with FOR UPDATE SKIP LOCKED (claimed_until = database now() + 30 s); a poll each
+// second is the truth behind all of it. Several relays (lanes here, processes elsewhere) may run. Crash after
+// the claim: it runs out, or a relay that starts on the same host finds its owner dead, and the rows are
+// sent. Crash after the confirm, before the delete: sent again under the same message_id; the consumer's
 // inbox absorbs it.
 #pragma once
 
