@@ -43,14 +43,16 @@ constexpr db::statement finish_request{"learning.finish_request",
     "update sync_requests set finished_at = now(), outcome = $2::text, detail = $3::text "
     "where request_id = $1::uuid and finished_at is null returning finished_at"};
 
-// The answer, once: false when somebody gave it before.
-bool finish(db::transaction& tx, const events::sync_requested& e, const std::string& outcome,
+// The answer, once, with the events that go before it; somebody may have given it already.
+void finish(db::transaction& tx, const events::sync_requested& e, const std::string& outcome,
     std::vector<std::int64_t> newly_passed, const std::optional<std::string>& detail,
-    const events::cause& because)
+    const events::cause& because, std::vector<events::envelope> before = {})
 {
     const auto rows = tx.exec(finish_request, e.request_id, outcome, detail);
-    if (rows.empty())
-        return false;
+    if (rows.empty()) {
+        outbox::add_envelopes(tx, before);
+        return;
+    }
     events::sync_completed completed;
     completed.request_id = e.request_id;
     completed.course_id = e.course_id;
@@ -59,8 +61,8 @@ bool finish(db::transaction& tx, const events::sync_requested& e, const std::str
     completed.newly_passed = std::move(newly_passed);
     completed.detail = detail;
     completed.checked_at = db::get<base::time_point>(rows[0], "finished_at");
-    outbox::add(tx, "stepik-sync", completed, because);
-    return true;
+    before.push_back(events::wrap("stepik-sync", completed, because));
+    outbox::add_envelopes(tx, before);
 }
 
 } // namespace
@@ -106,7 +108,7 @@ async::task<rows_saved> request_store::checked(const events::sync_requested& e, 
         std::optional<std::string> detail;
         if (saved.skipped > 0)
             detail = "A part of Stepik's answer could not be understood: " + saved.complaint + ".";
-        finish(tx, e, "checked", std::move(lessons), detail, rows.because);
+        finish(tx, e, "checked", std::move(lessons), detail, rows.because, std::move(saved.events));
         return saved;
     };
     co_return co_await pool_.transact(body);

@@ -1,9 +1,9 @@
 #include "storage/rows.hpp"
 
 #include "coursegate/db/transaction.hpp"
+#include "coursegate/events/event.hpp"
 #include "coursegate/events/lesson_passed.hpp"
 #include "coursegate/events/student_enrolled.hpp"
-#include "coursegate/outbox/outbox.hpp"
 #include "domain/lesson_rule.hpp"
 
 #include <algorithm>
@@ -329,7 +329,6 @@ rows_saved save_rows(db::transaction& tx, const rows_to_save& in)
     }
     out.changed = static_cast<int>(parsed.size());
 
-    std::vector<events::envelope> events;
     if (!parsed.empty()) {
         const auto states = read_states(tx, in.course_id, with_history);
         const auto young = read_young(tx, in.course_id);
@@ -362,7 +361,7 @@ rows_saved save_rows(db::transaction& tx, const rows_to_save& in)
             e.stepik_user_id = student;
             e.date_joined = (*at)->date_joined;
             e.seen_at = in.read_at;
-            events.push_back(events::wrap("stepik-sync", e, in.because));
+            out.events.push_back(events::wrap("stepik-sync", e, in.because));
         }
         if (!lessons.students.empty())
             for (const auto& row :
@@ -379,15 +378,13 @@ rows_saved save_rows(db::transaction& tx, const rows_to_save& in)
                 e.seen_at = db::get<base::time_point>(row, "seen_at");
                 e.backfill = db::get<bool>(row, "backfill");
                 out.passes.emplace_back(e.stepik_user_id, e.lesson_id);
-                events.push_back(events::wrap("stepik-sync", e, in.because));
+                out.events.push_back(events::wrap("stepik-sync", e, in.because));
             }
     }
     if (!unchanged.empty())
         tx.exec(touch_rows, in.course_id, unchanged, in.read_at);
     if (!looked.empty())
         tx.exec(view_rows, in.course_id, looked, in.read_at, db::times(looked_at));
-    if (!events.empty())
-        outbox::add_envelopes(tx, events);
     return out;
 }
 

@@ -37,10 +37,12 @@ struct rows_saved
     int teachers = 0;
     std::string complaint;                                     // about the first skipped one
     std::vector<std::pair<std::int64_t, std::int64_t>> passes; // (student, lesson) newly passed
+    std::vector<events::envelope> events; // what they tell, for the caller to add to the outbox
 };
 
-// Idempotent: the same rows again are unchanged rows. Two transactions with the same student wait for each
-// other (row locks, taken in the order of ids); the one that turns a lesson's `passed` tells it.
+// The caller adds `events` to the outbox in the same transaction. Idempotent: the same rows again are
+// unchanged rows. Two transactions with the same student wait for each other (row locks, taken in the order
+// of ids); the one that turns a lesson's `passed` tells it.
 rows_saved save_rows(db::transaction& tx, const rows_to_save& in);
 
 } // namespace coursegate::stepik_sync

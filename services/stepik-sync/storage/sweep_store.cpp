@@ -422,6 +422,7 @@ async::task<page_saved> sweep_store::save(
     const auto body = [&](db::transaction& tx) {
         page_saved out;
         out.rows = save_rows(tx, rows);
+        outbox::add_envelopes(tx, out.rows.events);
         page_facts facts;
         facts.read = out.rows.read;
         facts.changed = out.rows.changed;
