@@ -125,12 +125,12 @@ void subscribe(events::subscriptions& subs, async::executor ex, db::pool& db)
 {
     auto write = [&db](std::vector<pass_mark> all) -> async::task<void> {
         auto body = [&all](db::transaction& tx) { mark_passes(tx, all); };
-        co_await db.transact(body);
+        co_await db.autocommit(body); // naming somebody twice is naming him once
     };
     auto marks = std::make_shared<pass_marks>(ex, 200, write);
     auto write_students = [&db](std::vector<student_mark> all) -> async::task<void> {
         auto body = [&all](db::transaction& tx) { mark_students(tx, all); };
-        co_await db.transact(body);
+        co_await db.autocommit(body);
     };
     auto students = std::make_shared<student_marks>(ex, 200, write_students);
     subs.on<events::lesson_passed>(passes, "boomstream_grant.on_lesson_passed", on_lesson_passed{marks});

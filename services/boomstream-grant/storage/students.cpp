@@ -18,33 +18,37 @@ using db::get_optional;
 // --- Reading
 // --------------------------------------------------------------------------------------------------------
 
-// The row lock is the claim: no worker of any instance takes the same student, and a handler that names him
-// meanwhile waits for this transaction and names him anew.
+// The deleted row is the claim: no worker of any instance takes the same student, and a handler that names
+// him meanwhile waits for this transaction and names him anew. What is read about him is read by later
+// statements, which see all that was committed before he was named.
 constexpr db::statement take_named{"access.take_named",
-    "select user_id from dirty where lane = $1 order by since limit $2 for update skip locked"};
+    "delete from dirty where ctid = any (array ("
+    "  select ctid from dirty where lane = $1 order by since limit $2 for update skip locked))"
+    " returning user_id, since"};
+constexpr db::statement leave_named{"access.leave_named",
+    "insert into dirty (user_id, lane, since)"
+    " select user_id, $3, since from unnest($1::uuid[], $2::timestamptz[]) as t (user_id, since)"};
 
+// With the account as it is now; without one the account's columns are NULL.
 constexpr db::statement lock_students{"access.lock_students",
-    "select user_id, stepik_user_id, linked_at, look_again_at, reconciled_at < now() - interval '5 minutes' "
-    "as looked_at_long_ago"
-    " from students where user_id = any($1::uuid[]) order by user_id for update skip locked"};
+    "select s.user_id, s.stepik_user_id as known_stepik_user_id, s.linked_at, s.look_again_at,"
+    " s.reconciled_at < now() - interval '5 minutes' as looked_at_long_ago, now() as at,"
+    " exists (select from requests r where r.user_id = s.user_id) as has_orders,"
+    " u.email, u.stepik_user_id, u.boom_code_box, u.code_version"
+    " from students s left join accounts.v_users u using (user_id)"
+    " where s.user_id = any($1::uuid[]) order by s.user_id for update of s skip locked"};
 
 constexpr db::statement select_known{
     "access.select_known_students", "select user_id from students where user_id = any($1::uuid[])"};
 
-constexpr db::statement select_accounts{"access.select_accounts",
-    "select user_id, email, stepik_user_id, boom_code_box, code_version, created_at, now() as at"
-    " from accounts.v_users where user_id = any($1::uuid[])"};
-
-constexpr db::statement select_enrolments{"access.select_enrolments",
-    "select course_id, stepik_user_id, coalesce(date_joined, first_seen_at) as joined_at, first_seen_at, "
-    "in_first_sweep"
-    " from learning.v_enrolments where course_id = any($1::bigint[]) and stepik_user_id = any($2::bigint[])"};
-
-constexpr db::statement select_passes{"access.select_passes",
-    "select course_id, stepik_user_id, lesson_id, passed_after, passed_before,"
-    " coalesce(seen_at, passed_before, now()) as seen_at, backfill"
-    " from learning.v_lesson_state where course_id = any($1::bigint[]) and stepik_user_id = "
-    "any($2::bigint[]) and passed"};
+// One row per lesson passed; an enrolment without any has one row, without a lesson.
+constexpr db::statement select_progress{"access.select_progress",
+    "select e.course_id, e.stepik_user_id, coalesce(e.date_joined, e.first_seen_at) as joined_at,"
+    " e.first_seen_at, e.in_first_sweep, p.lesson_id, p.passed_after, p.passed_before,"
+    " coalesce(p.seen_at, p.passed_before, now()) as seen_at, p.backfill"
+    " from learning.v_enrolments e left join learning.v_lesson_state p"
+    "  on p.course_id = e.course_id and p.stepik_user_id = e.stepik_user_id and p.passed"
+    " where e.course_id = any($1::bigint[]) and e.stepik_user_id = any($2::bigint[])"};
 
 constexpr db::statement select_grants{"access.select_grants",
     "select grant_id, user_id, course_id, lesson_id, subscription_code, boom_media, state, closing, lane, "
@@ -82,9 +86,6 @@ constexpr db::statement update_students{"access.update_students",
     " reconciled_at = now()"
     " from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])"
     "  as t (user_id, stepik_user_id, linked_at, look_again_at) where s.user_id = t.user_id"};
-
-constexpr db::statement delete_named{
-    "access.delete_named", "delete from dirty where user_id = any($1::uuid[])"};
 
 constexpr db::statement refuse_strangers{"access.refuse_orders_of_strangers",
     "update requests set state = 'refused', detail = 'There is no such student here.', at = now()"
@@ -216,15 +217,6 @@ constexpr db::statement answer_orders{"access.answer_orders",
     " from unnest($1::uuid[], $2::text[], $3::text[]) as t (request_id, state, detail)"
     " where r.request_id = t.request_id and (r.state, r.detail) is distinct from (t.state, t.detail)"};
 
-std::vector<base::uuid> ids_of(const pqxx::result& rows)
-{
-    std::vector<base::uuid> out;
-    out.reserve(static_cast<std::size_t>(rows.size()));
-    for (const auto& row : rows)
-        out.push_back(get<base::uuid>(row, "user_id"));
-    return out;
-}
-
 std::optional<base::time_point> maybe_time(const pqxx::row& row, const char* column)
 {
     return get_optional<base::time_point>(row, column);
@@ -235,49 +227,51 @@ std::optional<base::time_point> maybe_time(const pqxx::row& row, const char* col
 batch take_students(db::transaction& tx, course_books& books, lane way, int limit)
 {
     batch out;
-    out.named = ids_of(tx.exec(take_named, to_string(way), limit));
+    std::unordered_map<base::uuid, base::time_point> since;
+    for (const auto& row : tx.exec(take_named, to_string(way), limit)) {
+        out.named.push_back(get<base::uuid>(row, "user_id"));
+        since.emplace(out.named.back(), get<base::time_point>(row, "since"));
+    }
     out.full = static_cast<int>(out.named.size()) == limit;
     if (out.named.empty())
         return out;
 
-    struct known
-    {
-        std::optional<std::int64_t> stepik_user_id;
-        base::time_point linked_at;
-        std::optional<base::time_point> look_again_at;
-        bool long_ago = false;
-    };
-    std::unordered_map<base::uuid, known> locked;
-    const auto lock = [&] {
-        for (const auto& row : tx.exec(lock_students, out.named))
-            locked[get<base::uuid>(row, "user_id")] = {get_optional<std::int64_t>(row, "stepik_user_id"),
-                get<base::time_point>(row, "linked_at"), maybe_time(row, "look_again_at"),
-                get<bool>(row, "looked_at_long_ago")};
-    };
-    lock();
-    if (locked.size() < out.named.size()) {
-        // New to us, held by somebody else, or nobody's. Only whoever holds the name in `dirty` inserts the
-        // row.
+    auto locked = tx.exec(lock_students, out.named);
+    if (static_cast<std::size_t>(locked.size()) < out.named.size()) {
+        // New to us, held by somebody else, or nobody's. Only whoever took the name inserts the row.
         tx.exec(insert_students, out.named);
-        lock();
-        const auto there = ids_of(tx.exec(select_known, out.named));
-        std::set<base::uuid> busy;
-        for (const auto& id : there)
-            if (!locked.contains(id))
-                busy.insert(id);
+        locked = tx.exec(lock_students, out.named);
+        std::set<base::uuid> mine;
+        for (const auto& row : locked)
+            mine.insert(get<base::uuid>(row, "user_id"));
+        std::vector<base::uuid> busy;
+        std::vector<std::optional<base::time_point>> busy_since;
+        for (const auto& row : tx.exec(select_known, out.named)) {
+            const auto id = get<base::uuid>(row, "user_id");
+            if (mine.contains(id))
+                continue;
+            busy.push_back(id);
+            busy_since.emplace_back(since.at(id));
+            std::erase(out.named, id);
+        }
         out.some_busy = !busy.empty();
-        std::erase_if(out.named, [&](const base::uuid& id) { return busy.contains(id); });
+        if (out.some_busy)
+            tx.exec(leave_named, busy, db::times(busy_since), to_string(way));
         if (out.named.empty())
             return out;
     }
 
+    bool orders_there = false;
     std::unordered_map<base::uuid, std::size_t> at;
     std::unordered_map<std::int64_t, std::vector<std::size_t>> by_stepik;
     std::vector<std::int64_t> stepik_ids;
     std::vector<base::uuid> moved;
     std::vector<std::int64_t> moved_to;
     std::vector<std::optional<base::time_point>> moved_since, moved_look;
-    for (const auto& row : tx.exec(select_accounts, out.named)) {
+    for (const auto& row : locked) {
+        if (row["email"].is_null())
+            continue; // no account
+        orders_there = orders_there || get<bool>(row, "has_orders");
         student s;
         s.who.user_id = get<base::uuid>(row, "user_id");
         s.who.stepik_user_id = get_optional<std::int64_t>(row, "stepik_user_id");
@@ -288,16 +282,15 @@ batch take_students(db::transaction& tx, course_books& books, lane way, int limi
         out.emails.emplace(s.who.user_id, get<std::string>(row, "email"));
         if (s.who.has_code)
             out.code_boxes.emplace(s.who.user_id, db::get_bytes(row, "boom_code_box"));
-        auto& before = locked[s.who.user_id];
-        if (before.stepik_user_id != s.who.stepik_user_id)
-            before.linked_at = out.now; // linked (or linked otherwise) after we had looked at the account
-        s.who.since = before.linked_at;
-        s.look_again_at = before.look_again_at;
-        if (before.stepik_user_id != s.who.stepik_user_id || before.long_ago) {
+        // Linked, or linked otherwise, after we had looked at the account?
+        const bool relinked = get_optional<std::int64_t>(row, "known_stepik_user_id") != s.who.stepik_user_id;
+        s.who.since = relinked ? out.now : get<base::time_point>(row, "linked_at");
+        s.look_again_at = maybe_time(row, "look_again_at");
+        if (relinked || get<bool>(row, "looked_at_long_ago")) {
             moved.push_back(s.who.user_id);
             moved_to.push_back(s.who.stepik_user_id.value_or(0));
-            moved_since.emplace_back(before.linked_at);
-            moved_look.push_back(before.look_again_at);
+            moved_since.emplace_back(s.who.since);
+            moved_look.push_back(s.look_again_at);
         }
         at.emplace(s.who.user_id, out.students.size());
         if (s.who.stepik_user_id) {
@@ -319,26 +312,27 @@ batch take_students(db::transaction& tx, course_books& books, lane way, int limi
     }
 
     if (!stepik_ids.empty()) {
-        for (const auto& row : tx.exec(select_enrolments, course_ids, stepik_ids)) {
+        for (const auto& row : tx.exec(select_progress, course_ids, stepik_ids)) {
             const auto course_id = get<std::int64_t>(row, "course_id");
+            const auto lesson = get_optional<std::int64_t>(row, "lesson_id");
             wanted.insert(course_id);
             enrolment e;
             e.joined_at = get<base::time_point>(row, "joined_at");
             e.seen_at = get<base::time_point>(row, "first_seen_at");
             e.first_sweep = get<bool>(row, "in_first_sweep");
-            for (const auto i : by_stepik[get<std::int64_t>(row, "stepik_user_id")])
-                out.students[i].done[course_id].enrolled = e;
-        }
-        for (const auto& row : tx.exec(select_passes, course_ids, stepik_ids)) {
-            const auto course_id = get<std::int64_t>(row, "course_id");
-            wanted.insert(course_id);
             pass p;
-            p.after = maybe_time(row, "passed_after");
-            p.before = maybe_time(row, "passed_before");
-            p.seen_at = get<base::time_point>(row, "seen_at");
-            p.backfill = get<bool>(row, "backfill");
-            for (const auto i : by_stepik[get<std::int64_t>(row, "stepik_user_id")])
-                out.students[i].done[course_id].passed.emplace(get<std::int64_t>(row, "lesson_id"), p);
+            if (lesson) {
+                p.after = maybe_time(row, "passed_after");
+                p.before = maybe_time(row, "passed_before");
+                p.seen_at = get<base::time_point>(row, "seen_at");
+                p.backfill = get<bool>(row, "backfill");
+            }
+            for (const auto i : by_stepik[get<std::int64_t>(row, "stepik_user_id")]) {
+                auto& done = out.students[i].done[course_id];
+                done.enrolled = e;
+                if (lesson)
+                    done.passed.emplace(*lesson, p);
+            }
         }
     }
     const auto owner = [&](const pqxx::row& row) -> student* {
@@ -384,7 +378,8 @@ batch take_students(db::transaction& tx, course_books& books, lane way, int limi
         b.waits = get<bool>(row, "waits");
         s->buyers.push_back(std::move(b));
     }
-    for (const auto& row : tx.exec(select_orders, out.named)) {
+    const auto orders = orders_there ? tx.exec(select_orders, out.named) : pqxx::result();
+    for (const auto& row : orders) {
         auto* s = owner(row);
         if (!s)
             continue;
@@ -642,18 +637,15 @@ written write_plans(db::transaction& tx, const batch& b, const std::vector<plan>
         tx.exec(answer_orders, answered, answers, answer_details);
     if (!looking.empty())
         tx.exec(update_students, looking, looking_stepik, db::times(looking_since), db::times(looking_at));
-    if (!b.named.empty()) {
-        if (b.students.size() < b.named.size()) {
-            std::set<base::uuid> known;
-            for (const auto& s : b.students)
-                known.insert(s.who.user_id);
-            std::vector<base::uuid> strangers;
-            for (const auto& id : b.named)
-                if (!known.contains(id))
-                    strangers.push_back(id);
-            tx.exec(refuse_strangers, strangers);
-        }
-        tx.exec(delete_named, b.named);
+    if (b.students.size() < b.named.size()) {
+        std::set<base::uuid> known;
+        for (const auto& s : b.students)
+            known.insert(s.who.user_id);
+        std::vector<base::uuid> strangers;
+        for (const auto& id : b.named)
+            if (!known.contains(id))
+                strangers.push_back(id);
+        tx.exec(refuse_strangers, strangers);
     }
     outbox::add_envelopes(tx, envelopes);
     return out;
