@@ -4,6 +4,7 @@ itself; each time it is started again and the same invariants must hold.
 Counting starts when the daemon is up and the work begins (CRASHPOINT_ARM), so the points are those of one piece of work:
 a grant for boomstream-grant, a sweep page with a pass for stepik-sync, the events of one grant for web-gateway.
 """
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -15,21 +16,21 @@ SHIM = "libcrashpoint.so"
 
 
 class crash_run:
-    def __init__(self, daemon, bin_dir, when, extra=None):
-        self.daemon, self.bin, self.when, self.extra = daemon, pathlib.Path(bin_dir), when, extra or {}
-        self.world = World(f"crash_{daemon}_{when}", bin_dir=bin_dir)
+    def __init__(self, daemon, bin_dir, when, name=""):
+        self.daemon, self.bin, self.when = daemon, pathlib.Path(bin_dir), when
+        self.world = World(f"crash_{daemon}_{when}{name}", bin_dir=bin_dir)
 
     def shim(self, at):
         arm = self.world.log_dir / "armed"
         arm.unlink(missing_ok=True)
         return arm, {"LD_PRELOAD": str(self.bin / SHIM), "CRASHPOINT_AT": str(at), "CRASHPOINT_WHEN": self.when,
-                     "CRASHPOINT_ARM": str(arm), **self.extra}
+                     "CRASHPOINT_ARM": str(arm)}
 
     def run(self, first=1, stride=1, settle_each=True):
         """Every point, or every stride-th from `first`. Returns (points tried, points in all, seconds).
 
         settle_each waits after each point until nothing of it is left open; a call in flight takes 12 s to be read back,
-        a claim 30 s to run out, a dead leader's lease 10 s. Without it the next point begins at once, on top of what
+        a dead leader's lease 10 s to run out. Without it the next point begins at once, on top of what
         the last one left, and everything must have come right at the end."""
         began = time.monotonic()
         with self.world as world:
@@ -89,6 +90,20 @@ class crash_run:
 def print_run(daemon, when, first=1, stride=1, settle_each=True):
     tried, all_points, seconds = crash_run(daemon, plain_bin(), when).run(first, stride, settle_each)
     print(f"{daemon}: {tried} crash points of {all_points} ({when} the call) in {seconds:.0f} s", flush=True)
+    return tried
+
+
+def print_all(daemon, when, side_by_side):
+    """Every point, settled one by one, spread over several worlds so that their waits overlap."""
+    began = time.monotonic()
+
+    def share(n):
+        return crash_run(daemon, plain_bin(), when, f"_{n}").run(n, side_by_side)[:2]
+
+    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
+        shares = list(pool.map(share, range(1, side_by_side + 1)))
+    tried = sum(points for points, _ in shares)
+    print(f"{daemon}: {tried} crash points, all there are ({when} the call), in {time.monotonic() - began:.0f} s", flush=True)
     return tried
 
 
