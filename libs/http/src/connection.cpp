@@ -241,6 +241,8 @@ async::task<void> connection::serve()
         if (!x->refusal)
             co_await handle(x);
         bool kept = false;
+        if (x->refusal && x->parser->is_done() && core_->settings.word_refusal)
+            core_->settings.word_refusal(x->request, *x->refusal);
         if (x->refusal)
             kept = co_await answer(*x, *x->refusal);
         else if (x->reply.stream && x->request.method != "HEAD" && !has_no_body(x->reply.status))

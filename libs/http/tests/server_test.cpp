@@ -197,6 +197,32 @@ TEST_CASE("an unknown path is 404, a known one with another method 405 that says
     });
 }
 
+TEST_CASE("what the server itself answers can be put into other words")
+{
+    server_settings settings;
+    settings.word_refusal = [](const request& r, response& answer) {
+        answer.headers.set("Content-Type", "text/html");
+        answer.body = "<p>" + r.path + " " + std::to_string(answer.status);
+    };
+    served s({text_at("GET", "/v1/users", "list"),
+                 on("GET", "/broken",
+                     [](request&) -> async::task<response> { throw std::runtime_error("secret"); })},
+        settings);
+    s.run([](server& site) -> async::task<void> {
+        const auto p = co_await dial(site.port());
+        co_await p->say(get("/nobody") + "DELETE /v1/users HTTP/1.1\r\nHost: x\r\n\r\n" + get("/broken") +
+                        get("/v1/users"));
+        co_await expect_body(*p, "<p>/nobody 404");
+        auto wrong = co_await p->hear_reply();
+        CHECK(wrong.status == 405);
+        CHECK(wrong.headers["allow"] == "GET, HEAD");
+        CHECK(wrong.headers["content-type"] == "text/html");
+        CHECK(wrong.body == "<p>/v1/users 405");
+        co_await expect_body(*p, "<p>/broken 500");
+        co_await expect_body(*p, "list"); // a handler's own answer stays as it is
+    });
+}
+
 TEST_CASE("HEAD is answered by the GET route, without the body")
 {
     served s({text_at("GET", "/page", "twelve bytes")});

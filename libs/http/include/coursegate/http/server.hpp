@@ -96,6 +96,10 @@ struct server_settings
     std::string metrics_name = "http"; // label `server`
     bool access_log = true;
     bool security_headers = true; // nosniff, Referrer-Policy, frame-ancestors, CSP default-src 'self'
+    // Called with each answer that the server itself gives to a request that has arrived (404, 405, 500, 503
+    // and so on: JSON), to put it into other words; a site shows people a page. Must not throw, and leaves
+    // the status.
+    std::function<void(const request&, response&)> word_refusal;
     // Addresses of reverse proxies whose X-Forwarded-For is believed; from anybody else it says whatever he
     // likes.
     std::vector<std::string> trusted_proxies;
