@@ -1,10 +1,12 @@
-// web-gateway: the JSON API for authors and tools, the slices `accounts` and `catalog`, and the event log.
-// Wiring only.
+// web-gateway: the site, the JSON API for authors and tools, the slices `accounts` and `catalog`, and the
+// event log. Wiring only.
 #include "config.hpp"
 #include "handlers/environment_course.hpp"
 #include "handlers/feed_reader.hpp"
 #include "handlers/on_event.hpp"
 #include "handlers/purge.hpp"
+#include "handlers/site.hpp"
+#include "pages/pages.hpp"
 #include "routes.hpp"
 
 #include "coursegate/amqp/consumer.hpp"
@@ -30,6 +32,7 @@ try {
     cfg.database.search_path = slice.search_path();
 
     runtime::daemon daemon{cfg.runtime};
+    const pages site;
     const base::keyring keys{cfg.secret_key};
 
     db::pool db{daemon.executor(), cfg.database};
@@ -48,11 +51,15 @@ try {
     amqp::consumer consumer{daemon.executor(), cfg.broker, topology, subscriptions, publisher};
 
     environment_course from_environment{db, keys, cfg.environment_course};
-    gateway g{db, keys, feed, cfg.admin_token, cfg.environment_course};
+    gateway g{db, keys, feed, site, cfg.admin_token, cfg.environment_course};
     http::server_settings listening;
     listening.host = cfg.host;
     listening.port = cfg.port;
     listening.metrics_name = "api";
+    listening.trusted_proxies = cfg.trusted_proxies;
+    listening.word_refusal = [&site](const http::request& request, http::response& answer) {
+        word_refusal(site, request, answer);
+    };
     http::server server{daemon.executor(), listening, routes(g)};
 
     daemon.every(std::chrono::hours(1), "purge", [&db] { return purge(db); });

@@ -1,8 +1,9 @@
 // Start here. Every way in over HTTP, one line each: method, path, use. What goes in and comes out is
-// described in proto-schemas/http/openapi.yaml (a test compares the two lists); uses live in handlers/, one
-// file per subject.
+// described in proto-schemas/http/openapi.yaml (a test compares the two lists; what is neither below /v1 nor
+// /healthz is a page for people and not described there); uses live in handlers/, one file per subject.
 #include "routes.hpp"
 
+#include "handlers/site.hpp"
 #include "handlers/uses.hpp"
 
 #include <nlohmann/json.hpp>
@@ -20,6 +21,9 @@ async::task<http::response> healthz(http::request&)
 std::vector<http::route> routes(gateway& g)
 {
     const auto admin = [&g](use u) { return for_admin(g, u); };
+    const auto open = [&g](async::task<http::response> (*page)(gateway&, http::request&)) -> http::handler {
+        return [&g, page](http::request& request) { return page(g, request); };
+    };
     return {
         // People
         {"POST", "/v1/users", admin(create_user_route)},
@@ -49,6 +53,10 @@ std::vector<http::route> routes(gateway& g)
         {"GET", "/v1/grants", admin(list_grants_route)},
         {"GET", "/v1/grants/stream", admin(stream_route)},
         {"GET", "/v1/why", admin(why_route)},
+
+        // Pages
+        {"GET", "/assets/{file}", open(asset_route)},
+        {"POST", "/language", open(language_route)},
 
         // Open to anybody
         {"GET", "/healthz", healthz},

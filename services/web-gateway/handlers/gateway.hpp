@@ -12,6 +12,7 @@
 namespace coursegate::web_gateway {
 
 class feed_reader;
+class pages;
 
 // Everything outlives the HTTP server.
 struct gateway
@@ -19,6 +20,7 @@ struct gateway
     db::pool& db;
     const base::keyring& keys;
     feed_reader& feed;
+    const web_gateway::pages& pages;
     base::secret admin_token;                            // ADMIN_API_TOKEN
     std::optional<course_settings> environment_course{}; // the course that STEPIK_COURSE_ID and the rest give
 };

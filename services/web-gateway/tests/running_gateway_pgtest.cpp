@@ -3,6 +3,8 @@
 #include "openapi.hpp"
 
 #include "handlers/environment_course.hpp"
+#include "handlers/site.hpp"
+#include "pages/pages.hpp"
 #include "routes.hpp"
 #include "storage/feed.hpp"
 
@@ -58,10 +60,13 @@ db::settings limited(db::settings s)
     return s;
 }
 
-http::server_settings quiet()
+http::server_settings quiet(const pages& site)
 {
     http::server_settings s;
     s.access_log = false;
+    s.word_refusal = [&site](const http::request& request, http::response& answer) {
+        word_refusal(site, request, answer);
+    };
     return s;
 }
 
@@ -132,9 +137,9 @@ struct running_gateway::impl
     explicit impl(std::optional<course_settings> environment)
         : keys(test_keys()), db(loop.get_executor(), limited(database.settings_as("web-gateway"))),
           listener(loop.get_executor(), database.settings_as("web-gateway")), feed(loop.get_executor(), db),
-          from_environment(db, keys, environment), shared{db, keys, feed, base::secret(token),
+          from_environment(db, keys, environment), shared{db, keys, feed, site, base::secret(token),
                                                        std::move(environment)},
-          server(loop.get_executor(), quiet(), routes(shared)), client(loop.get_executor(), patient())
+          server(loop.get_executor(), quiet(site), routes(shared)), client(loop.get_executor(), patient())
     {}
 
     void play_other_slices()
@@ -183,6 +188,7 @@ struct running_gateway::impl
     db::pool db;
     db::listener listener;
     feed_reader feed;
+    const pages site;
     environment_course from_environment;
     gateway shared;
     http::server server;

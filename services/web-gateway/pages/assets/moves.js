@@ -1,0 +1,48 @@
+// Keeps a part of the page fresh while something on it is on its way. The part names where it comes from
+// (data-from) and says itself whether there is anything to wait for (data-moves); without this script a reload does
+// the same.
+const shortest = 2_000; // ms
+const longest = 20_000;
+
+const part = document.querySelector('[data-from]');
+const heard = document.querySelector('#heard'); // what a screen reader is told
+let pause = shortest;
+let tag = null;
+
+const moving = () => part.firstElementChild?.dataset.moves === 'true';
+const states = () =>
+  new Map([...part.querySelectorAll('[data-lesson]')].map((lesson) => [lesson.dataset.lesson, lesson]));
+
+function replace(html) {
+  const before = states();
+  const focused = part.contains(document.activeElement) ? document.activeElement.id : '';
+  part.innerHTML = html;
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  const news = [...states()]
+    .filter(([id, lesson]) => before.has(id) && before.get(id).dataset.state !== lesson.dataset.state)
+    .map(([, lesson]) => lesson.querySelector('.reason').textContent);
+  if (news.length > 0) heard.textContent = news.join(' ');
+  return news.length > 0;
+}
+
+async function look() {
+  let changed = false;
+  try {
+    const answer = await fetch(part.dataset.from, { headers: tag ? { 'If-None-Match': tag } : {}, redirect: 'manual' });
+    if (answer.type === 'opaqueredirect' || answer.status === 403) return location.reload(); // signed out meanwhile
+    if (answer.ok) {
+      tag = answer.headers.get('ETag');
+      changed = replace(await answer.text());
+    }
+  } catch {
+    // not reachable for the moment: the next look is later
+  }
+  pause = changed ? shortest : Math.min(pause * 1.4, longest);
+  wait();
+}
+
+function wait() {
+  if (moving()) setTimeout(() => (document.hidden ? document.addEventListener('visibilitychange', look, { once: true }) : look()), pause);
+}
+
+wait();
