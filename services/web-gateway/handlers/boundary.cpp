@@ -47,6 +47,7 @@ act act_of(const principal& who, const http::request& request)
     out.who = who.name;
     out.request_id = request.request_id;
     out.traceparent = traceparent_of(request);
+    out.address = request.remote_address;
     if (const auto actor = request.headers.get("X-Actor"))
         out.on_behalf_of = checked_line(*actor, "X-Actor", 100, 1);
     return out;

@@ -3,6 +3,8 @@
 #include "storage/feed.hpp"
 #include "storage/idempotency.hpp"
 #include "storage/orders.hpp"
+#include "storage/sessions.hpp"
+#include "storage/sign_in.hpp"
 
 #include "coursegate/log/log.hpp"
 
@@ -31,6 +33,8 @@ async::task<void> purge(db::pool& db)
     co_await purge_one(db, "feed", purge_feed);
     co_await purge_one(db, "requests", purge_orders);
     co_await purge_one(db, "idempotency_keys", purge_idempotency_keys);
+    co_await purge_one(db, "sessions", purge_sessions);
+    co_await purge_one(db, "sign_in_failures", purge_sign_in_failures);
 }
 
 } // namespace coursegate::web_gateway

@@ -13,6 +13,10 @@ async::task<http::response> get_user_route(gateway& g, call& c);
 async::task<http::response> change_user_route(gateway& g, call& c);
 async::task<http::response> rotate_code_route(gateway& g, call& c);
 
+// roles.cpp
+async::task<http::response> give_role_route(gateway& g, call& c);
+async::task<http::response> take_role_route(gateway& g, call& c);
+
 // courses.cpp
 async::task<http::response> list_courses_route(gateway& g, call& c);
 async::task<http::response> get_course_route(gateway& g, call& c);

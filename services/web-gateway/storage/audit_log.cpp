@@ -8,8 +8,9 @@ namespace coursegate::web_gateway {
 namespace {
 
 constexpr db::statement insert_audit{"accounts.insert_audit",
-    "INSERT INTO accounts.audit_log (who, on_behalf_of, what, target, before, after, why, request_id)"
-    " VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8)"};
+    "INSERT INTO accounts.audit_log (who, on_behalf_of, what, target, before, after, why, request_id, "
+    "address)"
+    " VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, nullif($9, ''))"};
 
 std::optional<std::string> text_of(const nlohmann::json& j)
 {
@@ -24,7 +25,7 @@ void write_audit(db::transaction& tx, const act& by, std::string_view what, cons
     const nlohmann::json& before, const nlohmann::json& after)
 {
     tx.exec(insert_audit, by.who, by.on_behalf_of, what, target, text_of(before), text_of(after), by.why,
-        by.request_id);
+        by.request_id, by.address);
 }
 
 events::cause cause_of(const act& by)

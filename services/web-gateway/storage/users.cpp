@@ -59,6 +59,10 @@ constexpr db::statement update_code{"accounts.update_code",
     "UPDATE accounts.users SET boom_code_box = $2, boom_code_hmac = $3, code_version = code_version + 1,"
     " changed_at = now() WHERE id = $1 RETURNING " USER_COLUMNS};
 
+// Whoever signed in with the old code may be the reason why there is a new one.
+constexpr db::statement end_sessions_by_code{"accounts.end_sessions_by_code",
+    "DELETE FROM accounts.sessions WHERE user_id = $1 AND signed_in_by = 'code'"};
+
 #undef USER_COLUMNS
 
 // How often a generated code may meet a taken one before we give up. With a million users of a billion codes
@@ -211,8 +215,9 @@ created_user rotate_code(db::transaction& tx, const base::keyring& keys, const a
         created_user out;
         out.user = read_user(tx.exec(update_code, id, db::bytes(box_of(keys, id, code)), db::bytes(hmac))[0]);
         out.generated_code = code;
+        const auto ended = static_cast<int>(tx.exec(end_sessions_by_code, id).affected_rows());
         write_audit(tx, by, "user.rotate_code", target_of(id), {{"code_version", before->code_version}},
-            {{"code_version", out.user.code_version}});
+            {{"code_version", out.user.code_version}, {"sessions_ended", ended}});
         events::boom_code_rotated rotated;
         rotated.user_id = id;
         outbox::add(tx, service_name, rotated, cause_of(by));

@@ -27,8 +27,8 @@ created_user create_user(db::transaction& tx, const base::keyring& keys, const a
 // event.
 user change_user(db::transaction& tx, const act& by, const base::uuid& id, const user_changes& changes);
 
-// A new code; the old one stops to be ours at once, and boomstream-grant moves the student's buyers. Throws
-// `refused`: user_not_found (id).
+// A new code; the old one stops to be ours at once, whoever signed in with it is signed out, and
+// boomstream-grant moves the student's buyers. Throws `refused`: user_not_found (id).
 created_user rotate_code(db::transaction& tx, const base::keyring& keys, const act& by, const base::uuid& id);
 
 std::optional<user> find_user(db::transaction& tx, const base::uuid& id);

@@ -1,0 +1,36 @@
+// A form that a browser sent: application/x-www-form-urlencoded, read strictly.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace coursegate::web_gateway {
+
+// True for "application/x-www-form-urlencoded", in any case, alone or with charset=utf-8.
+bool is_form_type(std::string_view content_type);
+
+class form
+{
+public:
+    static constexpr std::size_t most_bytes = 16 * 1024;
+    static constexpr std::size_t most_fields = 64;
+
+    // Throws `refused` (invalid_value): a field twice, an escape that is none, text that is not UTF-8 or has
+    // a zero byte in it, too long, too many. The message never repeats a value.
+    static form parse(std::string_view body);
+
+    // A field's text. Throws `refused` (missing_field) naming it; an empty one is there.
+    const std::string& text(const char* name);
+    std::string text_or(const char* name, std::string otherwise);
+
+    // Throws `refused` (unknown_field) when there is a field that nobody asked for.
+    void finish() const;
+
+private:
+    std::map<std::string, std::string> fields_;
+    std::set<std::string> asked_;
+};
+
+} // namespace coursegate::web_gateway
