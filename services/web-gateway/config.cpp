@@ -4,6 +4,9 @@
 #include "domain/refused.hpp"
 #include "storage/audit_log.hpp"
 
+#include <boost/asio/ip/address.hpp>
+
+#include <algorithm>
 #include <limits>
 
 namespace coursegate::web_gateway {
@@ -22,6 +25,31 @@ void check(runtime::environment& env, const std::string& name, Check one)
     catch (const refused& no) {
         env.fault(name + ": " + no.message());
     }
+}
+
+// Without it everybody behind a proxy has the proxy's address, and the limits on guessing would hold for all
+// at once.
+std::vector<std::string> read_proxies(runtime::environment& env)
+{
+    const auto setting = env.text("TRUSTED_PROXIES",
+        "addresses of reverse proxies whose X-Forwarded-For is believed, comma separated", "");
+    std::vector<std::string> out;
+    if (setting.empty())
+        return out;
+    for (std::size_t at = 0; at <= setting.size();) {
+        const auto comma = std::min(setting.find(',', at), setting.size());
+        auto one = setting.substr(at, comma - at);
+        at = comma + 1;
+        one.erase(0, one.find_first_not_of(' '));
+        one.erase(one.find_last_not_of(' ') + 1);
+        boost::system::error_code no_address;
+        const auto address = boost::asio::ip::make_address(one, no_address);
+        if (no_address)
+            env.fault("TRUSTED_PROXIES: '" + one + "' is not an IP address");
+        else
+            out.push_back(address.to_string()); // as the server writes a peer's
+    }
+    return out;
 }
 
 std::optional<course_settings> read_course(runtime::environment& env)
@@ -73,6 +101,7 @@ config read_config(runtime::environment& env)
     out.secret_key = runtime::read_secret_key(env);
     out.host = out.runtime.admin_host;
     out.port = static_cast<int>(env.integer("PORT", "port of the HTTP API; 0: any free one", 0, 65535, 8080));
+    out.trusted_proxies = read_proxies(env);
     out.admin_token = env.secret("ADMIN_API_TOKEN", "token of the admin API: Authorization: Bearer <token>");
     if (!out.admin_token.empty() && out.admin_token.expose().size() < least_token_length)
         env.fault(

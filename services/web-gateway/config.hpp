@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace coursegate::web_gateway {
 
@@ -19,6 +20,7 @@ struct config
     base::secret admin_token;
     std::string host;
     int port = 0;
+    std::vector<std::string> trusted_proxies; // addresses
     std::optional<course_settings> environment_course{};
 };
 

@@ -3,6 +3,7 @@
 // /healthz is a page for people and not described there); uses live in handlers/, one file per subject.
 #include "routes.hpp"
 
+#include "handlers/sign_in.hpp"
 #include "handlers/site.hpp"
 #include "handlers/uses.hpp"
 
@@ -31,6 +32,8 @@ std::vector<http::route> routes(gateway& g)
         {"GET", "/v1/users/{id}", admin(get_user_route)},
         {"PATCH", "/v1/users/{id}", admin(change_user_route)},
         {"POST", "/v1/users/{id}/rotate-code", admin(rotate_code_route)},
+        {"PUT", "/v1/users/{id}/roles", admin(give_role_route)},
+        {"DELETE", "/v1/users/{id}/roles", admin(take_role_route)},
 
         // Courses: what authors decide
         {"GET", "/v1/courses", admin(list_courses_route)},
@@ -57,6 +60,13 @@ std::vector<http::route> routes(gateway& g)
         // Pages
         {"GET", "/assets/{file}", open(asset_route)},
         {"POST", "/language", open(language_route)},
+
+        // Signing in
+        {"GET", "/login", open(login_page)},
+        {"POST", "/login", open(login_form)},
+        {"POST", "/logout", for_visitor(g, logout_form)},
+        {"POST", "/profile/sessions/end", for_visitor(g, end_session_form)},
+        {"POST", "/profile/sessions/end-all", for_visitor(g, end_all_sessions_form)},
 
         // Open to anybody
         {"GET", "/healthz", healthz},

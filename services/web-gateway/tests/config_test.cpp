@@ -88,6 +88,20 @@ TEST_CASE("half a course is refused, and no secret is repeated")
     CHECK_FALSE(has(faults, "boom key"));
 }
 
+TEST_CASE("proxies are addresses, and a name is refused")
+{
+    const auto proxies = [](const char* setting) {
+        runtime::environment env(with(good(), {{"TRUSTED_PROXIES", setting}}));
+        return read_config(env).trusted_proxies;
+    };
+    CHECK(proxies("").empty());
+    CHECK(proxies("10.0.0.2") == std::vector<std::string>{"10.0.0.2"});
+    CHECK(proxies(" 10.0.0.2 , 2001:DB8:0::1 ") == std::vector<std::string>{"10.0.0.2", "2001:db8::1"});
+    CHECK(faults_of(with(good(), {{"TRUSTED_PROXIES", "10.0.0.2"}})).empty());
+    for (const auto* wrong : {"proxy.example", "10.0.0.2,", ",", "10.0.0.0/8", "10.0.0.2 10.0.0.3"})
+        CHECK(has(faults_of(with(good(), {{"TRUSTED_PROXIES", wrong}})), "TRUSTED_PROXIES"));
+}
+
 TEST_CASE("a token that can be guessed is refused")
 {
     auto s = good();

@@ -1,0 +1,197 @@
+#include "handlers/visitor.hpp"
+
+#include "domain/form.hpp"
+#include "domain/refused.hpp"
+#include "domain/role.hpp"
+#include "domain/sign_in.hpp"
+#include "pages/pages.hpp"
+#include "storage/sessions.hpp"
+
+#include "coursegate/base/encoding.hpp"
+
+#include <algorithm>
+
+namespace coursegate::web_gateway {
+namespace {
+
+// Who came, and whether his being here is to be written down.
+struct arrival
+{
+    visitor who;
+    std::string token;
+    bool is_news = false;
+};
+
+arrival arrival_of(const gateway& g, live_session s, const std::string& token)
+{
+    arrival out;
+    out.token = token;
+    out.is_news = is_worth_noting(s.last_seen_at, s.now);
+    out.who.user_id = s.user_id;
+    out.who.session_id = s.session_id;
+    out.who.email = std::move(s.email);
+    out.who.first_name = std::move(s.first_name);
+    out.who.last_name = std::move(s.last_name);
+    out.who.language = std::move(s.locale);
+    out.who.time_zone = std::move(s.time_zone);
+    // A form of another session, or of none, can't know it; and it tells nothing about the token.
+    out.who.csrf = base::to_hex(g.keys.hmac("session_csrf", token));
+    out.who.roles = std::move(s.roles);
+    out.who.roles.emplace(role::student);
+    out.who.authors_of = std::move(s.authors_of);
+    return out;
+}
+
+async::task<std::optional<arrival>> look_up(gateway& g, const http::request& request)
+{
+    const auto token = token_of(request);
+    if (!token)
+        co_return std::nullopt;
+    const auto hash = base::sha256(*token);
+    auto body = [&](db::transaction& tx) { return find_session(tx, hash); };
+    std::optional<live_session> found;
+    bool broke = false;
+    try {
+        found = co_await g.db.autocommit(body); // one round trip: every page begins with it
+    }
+    catch (const db::in_doubt&) {
+        broke = true;
+    }
+    if (broke) // it only reads: with another connection once more
+        found = co_await g.db.transact(body);
+    if (!found)
+        co_return std::nullopt;
+    co_return arrival_of(g, std::move(*found), *token);
+}
+
+bool only_looks(const http::request& request)
+{
+    return request.method == "GET" || request.method == "HEAD";
+}
+
+bool has_csrf(const http::request& request, const std::string& wanted)
+{
+    if (!is_form_type(request.headers.get("Content-Type").value_or("")))
+        return false;
+    try {
+        const auto given = form::parse(request.body).text_or("csrf", "");
+        return base::equal_in_constant_time(given, wanted);
+    }
+    catch (const refused&) {
+        return false;
+    }
+}
+
+http::response to_login(const http::request& request)
+{
+    if (!only_looks(request))
+        return http::response::redirect("/login");
+    const bool comes_back = safe_next(request.target) == request.target;
+    return http::response::redirect(
+        comes_back ? "/login?next=" + base::percent_encode(request.target) : "/login", 302);
+}
+
+// A crash between note_seen and the answer leaves a cookie that ends up to an hour before its session: the
+// next page after that hour renews both.
+async::task<http::response> page_for(gateway& g, http::request& request, page_use u, const arrival& came)
+{
+    const bool renews = came.is_news && only_looks(request);
+    if (renews) {
+        auto body = [&](db::transaction& tx) { note_seen(tx, came.who.session_id); };
+        co_await g.db.transact(body);
+    }
+    auto out = co_await u(g, request, came.who);
+    if (renews)
+        out.headers.add("Set-Cookie", set_cookie(session_cookie, came.token, session_lasts));
+    co_return out;
+}
+
+bool may(const visitor& who, const std::vector<std::string_view>& roles)
+{
+    return roles.empty() ||
+           std::any_of(roles.begin(), roles.end(), [&](std::string_view r) { return who.has_role(r); });
+}
+
+async::task<http::response> answered(
+    gateway& g, http::request& request, page_use u, const std::vector<std::string_view>& roles)
+{
+    auto seen_by = reader_of(request);
+    try {
+        const auto came = co_await look_up(g, request);
+        if (!came)
+            co_return to_login(request);
+        seen_by = reader_of(came->who);
+        if (!may(came->who, roles) || (!only_looks(request) && !has_csrf(request, came->who.csrf)))
+            co_return g.pages.problem(403, seen_by);
+        co_return co_await page_for(g, request, u, *came);
+    }
+    catch (const refused& no) {
+        // Pages that let people type say what is wrong themselves; what comes here was not sent from our
+        // pages.
+        co_return g.pages.problem(no.kind() == refusal::not_found ? 404 : 403, seen_by);
+    }
+    catch (const base::dependency_down&) {
+        request.log.warning("the database is not available");
+    }
+    auto away = g.pages.problem(503, seen_by);
+    away.headers.set("Retry-After", "5");
+    co_return away;
+}
+
+} // namespace
+
+reader reader_of(const visitor& who)
+{
+    reader out;
+    out.language = who.language;
+    out.time_zone = who.time_zone;
+    out.name = who.first_name.empty() ? who.email : who.first_name;
+    out.csrf = who.csrf;
+    return out;
+}
+
+act visitor::acting(const http::request& request) const
+{
+    act out;
+    out.who = "user/" + base::to_string(user_id);
+    out.request_id = request.request_id;
+    out.traceparent = request.traceparent;
+    out.address = request.remote_address;
+    return out;
+}
+
+http::handler for_roles(gateway& g, std::vector<std::string_view> roles, page_use u)
+{
+    return [&g, u, roles = std::move(roles)](http::request& request) -> async::task<http::response> {
+        auto out = co_await answered(g, request, u, roles);
+        out.headers.set("Cache-Control", "no-store");
+        co_return out;
+    };
+}
+
+http::handler for_visitor(gateway& g, page_use u)
+{
+    return for_roles(g, {}, u);
+}
+
+async::task<std::optional<visitor>> find_visitor(gateway& g, http::request& request)
+{
+    try {
+        auto came = co_await look_up(g, request);
+        if (came)
+            co_return std::move(came->who);
+    }
+    catch (const base::dependency_down&) {
+        request.log.warning("the database is not available");
+    }
+    co_return std::nullopt;
+}
+
+std::optional<std::string> token_of(const http::request& request)
+{
+    const auto header = request.headers.get("Cookie");
+    const auto token = cookie_of(header.value_or(""), session_cookie);
+    return token && is_token(*token) ? token : std::nullopt;
+}
+
+} // namespace coursegate::web_gateway
