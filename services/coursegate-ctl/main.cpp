@@ -24,7 +24,7 @@ void print_usage(std::FILE* out)
         "  AMQP_URL, AMQP_PREFIX     broker as an administrator (migrate, status, dead); AMQP_CA_FILE for "
         "amqps\n"
         "  AMQP_URL_<DAEMON>         broker user of a daemon, written by definitions\n"
-        "  GATEWAY_URL, GATEWAY_TOKEN  the gateway's API (why, watch, demo)\n"
+        "  GATEWAY_URL, GATEWAY_TOKEN  the gateway's API (admin, why, watch, demo)\n"
         "  SANDBOX_URL               the sandbox (demo)\n"
         "  ADMIN_PORT                admin port of the daemon on this host (ready)\n");
 }

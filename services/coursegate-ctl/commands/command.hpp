@@ -56,6 +56,7 @@ int run_migrate(runtime::environment& env, const std::vector<std::string>& words
 int run_definitions(runtime::environment& env, const std::vector<std::string>& words);
 int run_ready(runtime::environment& env, const std::vector<std::string>& words);
 int run_status(runtime::environment& env, const std::vector<std::string>& words);
+int run_admin(runtime::environment& env, const std::vector<std::string>& words);
 int run_why(runtime::environment& env, const std::vector<std::string>& words);
 int run_dead(runtime::environment& env, const std::vector<std::string>& words);
 int run_watch(runtime::environment& env, const std::vector<std::string>& words);

@@ -1,6 +1,7 @@
 // The program itself against a broker and a database of its own.
 #include "coursegate/amqp/inspect.hpp"
 #include "coursegate/amqp/publisher.hpp"
+#include "coursegate/base/encoding.hpp"
 #include "coursegate/db/transaction.hpp"
 #include "coursegate/slices/slices.hpp"
 #include "coursegate/testkit/broker.hpp"
@@ -39,7 +40,8 @@ struct terminal
 {
     explicit terminal(const amqp::topology& t) : wanted(t), broker(t), look(broker.settings()) {}
 
-    ran ctl(std::vector<std::string> words, const std::string& owner_url = {})
+    ran ctl(std::vector<std::string> words, const std::string& owner_url = {},
+        const std::map<std::string, std::string>& settings = {})
     {
         testkit::process_options o;
         o.program = testkit::built_program("coursegate-ctl");
@@ -47,6 +49,7 @@ struct terminal
         o.environment = {{"AMQP_URL", broker.url()}, {"AMQP_PREFIX", broker.prefix()}};
         if (!owner_url.empty())
             o.environment["MIGRATE_DATABASE_URL"] = owner_url;
+        o.environment.insert(settings.begin(), settings.end());
         testkit::process program(std::move(o));
         ran out;
         out.code = program.wait(60s).value_or(-1);
@@ -212,4 +215,63 @@ TEST_CASE("status tells a script whether something is wrong, and what")
     CHECK(s["missed"].empty());
     for (const auto& q : s["queues"])
         CHECK(q["parked"] == (q["name"] == work ? 1 : 0));
+}
+
+TEST_CASE("the first admin is made once, and is told his code once")
+{
+    testkit::database database;
+    terminal t(slices::whole_topology());
+    const std::string token = "a-token-of-this-test";
+    const auto port = std::to_string(testkit::free_port());
+    testkit::process_options o;
+    o.program = testkit::built_program("web-gateway");
+    o.environment = {{"AMQP_URL", t.broker.url()}, {"AMQP_PREFIX", t.broker.prefix()},
+        {"DATABASE_URL", database.url_as("web-gateway")},
+        {"SECRET_KEY", base::to_base64(std::string(32, 'k'))}, {"ADMIN_API_TOKEN", token}, {"PORT", port},
+        {"ADMIN_PORT", "0"}};
+    testkit::process gateway(std::move(o));
+    REQUIRE(gateway.said("\"message\":\"ready\"", 30s));
+
+    const std::map<std::string, std::string> settings{
+        {"GATEWAY_URL", "http://127.0.0.1:" + port}, {"GATEWAY_TOKEN", token}};
+    const auto admin = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), "admin");
+        return t.ctl(std::move(words), {}, settings);
+    };
+    constexpr db::statement admins{"test.admins",
+        "select count(*) filter (where role = 'admin') as admins, (select count(*) from accounts.users) as "
+        "users,"
+        " (select count(*) from accounts.audit_log) as audited from accounts.user_roles"};
+    const auto state = [&] {
+        return database.owner().transact([&](db::transaction& tx) {
+            const auto row = tx.exec(admins)[0];
+            return db::get<std::string>(row, "admins") + " of " + db::get<std::string>(row, "users") + ", " +
+                   db::get<std::string>(row, "audited") + " audit rows";
+        });
+    };
+
+    const auto first = admin({"--email", "olga+school@example.org"});
+    INFO(first.output);
+    CHECK(first.code == 0);
+    CHECK(first.says("signs in with the code "));
+    CHECK(first.says("olga+school@example.org is an administrator"));
+    CHECK(state() == "1 of 1, 2 audit rows");
+
+    const auto second = admin({"--email", "OLGA+school@example.org"});
+    CHECK(second.code == 0);
+    CHECK_FALSE(second.says("code"));
+    CHECK(second.says("is an administrator"));
+    CHECK(state() == "1 of 1, 2 audit rows");
+
+    CHECK(admin({}).code == 2);
+    CHECK(admin({"olga@example.org"}).code == 2);
+    const auto wrong = admin({"--email", "olga"});
+    CHECK(wrong.code == 1);
+    CHECK(wrong.says("This is not an e-mail address"));
+    const auto stranger = t.ctl({"admin", "--email", "x@example.org"}, {},
+        {{"GATEWAY_URL", "http://127.0.0.1:" + port}, {"GATEWAY_TOKEN", "another-token-0123"}});
+    CHECK(stranger.code == 1);
+    CHECK(stranger.says("401"));
+    CHECK(state() == "1 of 1, 2 audit rows");
+    CHECK(gateway.stop() == 0);
 }
