@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -85,6 +86,10 @@ def call(base, method, path, body=None, token=None, timeout=30):
         return answer.status, text
 
 
+# Worlds side by side: the roles belong to the whole cluster, and altering one twice at once is an error.
+MIGRATES = threading.Lock()
+
+
 class World:
     def __init__(self, name, bin_dir=None, extra_env=None, wrap=None):
         self.name = name
@@ -111,7 +116,8 @@ class World:
     def __enter__(self):
         with self._server("postgres") as db:
             db.cursor().execute(f'CREATE DATABASE "{self.database}"')
-        self.ctl("migrate")
+        with MIGRATES:
+            self.ctl("migrate")
         return self
 
     def __exit__(self, kind, value, trace):
