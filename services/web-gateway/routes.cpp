@@ -3,6 +3,7 @@
 // /healthz is a page for people and not described there); uses live in handlers/, one file per subject.
 #include "routes.hpp"
 
+#include "handlers/dashboard.hpp"
 #include "handlers/sign_in.hpp"
 #include "handlers/site.hpp"
 #include "handlers/uses.hpp"
@@ -58,6 +59,11 @@ std::vector<http::route> routes(gateway& g)
         {"GET", "/v1/why", admin(why_route)},
 
         // Pages
+        {"GET", "/", open(home_page)},
+        {"GET", "/dashboard", for_visitor(g, dashboard_page)},
+        {"GET", "/dashboard/courses", for_visitor(g, courses_part)},
+        {"POST", "/dashboard/check", for_visitor(g, check_form)},
+        {"GET", "/me", for_visitor(g, me_page)},
         {"GET", "/assets/{file}", open(asset_route)},
         {"POST", "/language", open(language_route)},
 

@@ -268,7 +268,7 @@ const std::vector<text>& all_texts()
     return texts;
 }
 
-student_answer tell_student(const trail& t, stage s, std::string_view language)
+student_answer tell_student(const trail& t, stage s, std::string_view language, const day_words& day)
 {
     values with{{"lesson", lesson_name(t.lesson)}, {"course", t.course.name()}};
     student_answer out;
@@ -283,8 +283,8 @@ student_answer tell_student(const trail& t, stage s, std::string_view language)
             [](const trail_grant& g) { return g.state == "failed" && g.next_try_at; });
         with["minutes"] = minutes_until(t.now, *failed->next_try_at);
     }
-    if (const auto day = opens_on(t))
-        with["date"] = date_of(*day);
+    if (const auto opens = opens_on(t))
+        with["date"] = day ? day(*opens) : date_of(*opens);
     if (t.previous)
         with["previous"] = lesson_name(*t.previous);
     if (s == stage::waits_for_previous)

@@ -4,6 +4,7 @@
 #include "domain/trail.hpp"
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +19,10 @@ struct student_answer
     std::optional<std::string> link{}; // where to do it, when that is a page
 };
 
-student_answer tell_student(const trail& t, stage s, std::string_view language);
+// How a day is written; in the reader's way where that is known, else "2026-01-05".
+using day_words = std::function<std::string(base::time_point)>;
+
+student_answer tell_student(const trail& t, stage s, std::string_view language, const day_words& day = {});
 
 // The first of ru, uk, en that `accept_language` (RFC 9110) prefers; nullopt when it wants none of them.
 std::optional<std::string> preferred_language(std::string_view accept_language);

@@ -23,6 +23,11 @@ constexpr db::statement select_grants_of_lesson{"access.grants_of_lesson",
     "SELECT " GRANT_COLUMNS " FROM access.v_grants g"
     " WHERE g.user_id = $1 AND g.course_id = $2 AND g.lesson_id = $3 ORDER BY g.subscription_code"};
 
+constexpr db::statement select_grants_of_student{"access.grants_of_student",
+    "SELECT " GRANT_COLUMNS ", g.course_id, g.lesson_id FROM access.v_grants g"
+    " WHERE g.user_id = $1 AND g.course_id = ANY ($2::bigint[])"
+    " ORDER BY g.course_id, g.lesson_id, g.subscription_code"};
+
 #undef GRANT_COLUMNS
 
 constexpr db::statement select_decision{"access.lesson_decision",
@@ -104,6 +109,20 @@ std::vector<trail_grant> grants_of_lesson(
     std::vector<trail_grant> out;
     for (const auto& r : tx.exec(select_grants_of_lesson, user_id, course_id, lesson_id))
         out.push_back(read_grant(r));
+    return out;
+}
+
+std::vector<lesson_grant> grants_of_student(
+    db::transaction& tx, const base::uuid& user_id, const std::vector<std::int64_t>& course_ids)
+{
+    std::vector<lesson_grant> out;
+    for (const auto& r : tx.exec(select_grants_of_student, user_id, course_ids)) {
+        lesson_grant g;
+        g.course_id = db::get<std::int64_t>(r, "course_id");
+        g.lesson_id = db::get<std::int64_t>(r, "lesson_id");
+        g.grant = read_grant(r);
+        out.push_back(std::move(g));
+    }
     return out;
 }
 

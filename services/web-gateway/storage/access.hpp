@@ -43,6 +43,16 @@ std::vector<listed_grant> list_grants(db::transaction& tx, const grant_filter& f
 std::vector<trail_grant> grants_of_lesson(
     db::transaction& tx, const base::uuid& user_id, std::int64_t course_id, std::int64_t lesson_id);
 
+// All of a student in these courses, those of a lesson by subscription.
+struct lesson_grant
+{
+    std::int64_t course_id = 0;
+    std::int64_t lesson_id = 0;
+    trail_grant grant;
+};
+std::vector<lesson_grant> grants_of_student(
+    db::transaction& tx, const base::uuid& user_id, const std::vector<std::int64_t>& course_ids);
+
 std::optional<trail_decision> decision_of(
     db::transaction& tx, const base::uuid& user_id, std::int64_t course_id, std::int64_t lesson_id);
 

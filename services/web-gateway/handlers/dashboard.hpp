@@ -1,0 +1,18 @@
+// What a student sees of his courses.
+#pragma once
+
+#include "handlers/visitor.hpp"
+
+namespace coursegate::web_gateway {
+
+// GET /: what this is and the way in.
+async::task<http::response> home_page(gateway& g, http::request& request);
+// GET /dashboard, and GET /dashboard/courses: the part of it that moves, with an ETag.
+async::task<http::response> dashboard_page(gateway& g, http::request& request, const visitor& who);
+async::task<http::response> courses_part(gateway& g, http::request& request, const visitor& who);
+// GET /me
+async::task<http::response> me_page(gateway& g, http::request& request, const visitor& who);
+// POST /dashboard/check: reads the student's results in one course now.
+async::task<http::response> check_form(gateway& g, http::request& request, const visitor& who);
+
+} // namespace coursegate::web_gateway
