@@ -80,7 +80,8 @@ public:
         std::function<http::handler(gateway&)> handler;
     };
 
-    explicit second_gateway(running_gateway& g, std::vector<extra_route> extra = {});
+    explicit second_gateway(
+        running_gateway& g, std::vector<extra_route> extra = {}, const http::server_settings& settings = {});
     ~second_gateway();
     int port() const;
 

@@ -148,9 +148,9 @@ std::string browser::token() const
 
 struct second_gateway::impl
 {
-    impl(running_gateway& g, const std::vector<extra_route>& extra)
+    impl(running_gateway& g, const std::vector<extra_route>& extra, const http::server_settings& settings)
         : db(g.executor(), g.settings()), shared{db, g.keys(), g.feed(), site, base::secret(token)},
-          server(g.executor(), http::server_settings{}, all(extra))
+          server(g.executor(), settings, all(extra))
     {}
 
     std::vector<http::route> all(const std::vector<extra_route>& extra)
@@ -167,8 +167,9 @@ struct second_gateway::impl
     http::server server;
 };
 
-second_gateway::second_gateway(running_gateway& g, std::vector<extra_route> extra)
-    : first_(g), impl_(std::make_unique<impl>(g, extra))
+second_gateway::second_gateway(
+    running_gateway& g, std::vector<extra_route> extra, const http::server_settings& settings)
+    : first_(g), impl_(std::make_unique<impl>(g, extra, settings))
 {
     first_.run([this]() -> async::task<void> {
         co_await impl_->db.start();
