@@ -26,13 +26,9 @@ class crash_run:
         return arm, {"LD_PRELOAD": str(self.bin / SHIM), "CRASHPOINT_AT": str(at), "CRASHPOINT_WHEN": self.when,
                      "CRASHPOINT_ARM": str(arm)}
 
-    def run(self, first=1, stride=1, settle_each=True):
-        """Every point, or every stride-th from `first`. Returns (points tried, points in all, seconds).
-
-        settle_each waits after each point until nothing of it is left open; a call in flight takes 12 s to be read back,
-        a dead leader's lease 10 s to run out. Without it the next point begins at once, on top of what
-        the last one left, and everything must have come right at the end."""
-        began = time.monotonic()
+    def run(self, first, stride):
+        """Every stride-th point from `first`; returns how many. After each the daemon is started again, and nothing of
+        the work may be left open: a call in flight takes 12 s to be read back, a dead leader's lease 10 s to run out."""
         with self.world as world:
             world.start_all()
             lessons = [l for l, steps in world.connect_course() if steps > 0]
@@ -51,35 +47,28 @@ class crash_run:
                 arm.touch()
                 world.pass_lesson(*work[done])
                 done += 1
-                if self.watch(world, process, work[done - 1], done if settle_each else None):
+                if self.watch(world, process, done):
                     break
                 if process.returncode != -signal.SIGKILL:
                     raise Failed(f"point {at}: ended with {process.returncode}\n{world.log_tail(self.daemon)}")
-                if settle_each:
-                    world.start(self.daemon)
-                    eventually(90, f"point {at} {self.when}: {done} confirmed", lambda: self.settled(world, done))
+                world.start(self.daemon)
+                eventually(90, f"point {at} {self.when}: {done} confirmed", lambda: self.settled(world, done))
             # the last one would still die at its point, with nobody to start it again
             world.stop(self.daemon, signal.SIGKILL)
             world.start(self.daemon)
             world.assert_settled(expected=done, subscriptions=done, limit=180)
-        return done - 1, at - 1, time.monotonic() - began
+        return done - 1
 
-    def watch(self, world, process, work, expected):
+    def watch(self, world, process, expected):
         """True when the work ended by itself, False when the daemon died at its point."""
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 return False
-            if self.settled(world, expected) if expected else self.granted(world, *work):
+            if self.settled(world, expected):
                 return process.poll() is None
             wait(0.02)
         raise Failed(f"neither died nor done within 90 s; its log ends:\n{world.log_tail(self.daemon)}")
-
-    @staticmethod
-    def granted(world, student, lesson):
-        return bool(world.sql(
-            "SELECT 1 FROM access.v_grants JOIN accounts.v_users USING (user_id) "
-            "WHERE stepik_user_id = %s AND lesson_id = %s AND state = 'confirmed'", student, lesson))
 
     @staticmethod
     def settled(world, expected):
@@ -87,23 +76,17 @@ class crash_run:
             "SELECT count(*) FROM accounts.v_feed WHERE event->>'type' = 'grant_issued'")[0][0] == expected
 
 
-def print_run(daemon, when, first=1, stride=1, settle_each=True):
-    tried, all_points, seconds = crash_run(daemon, plain_bin(), when).run(first, stride, settle_each)
-    print(f"{daemon}: {tried} crash points of {all_points} ({when} the call) in {seconds:.0f} s", flush=True)
-    return tried
-
-
-def print_all(daemon, when, side_by_side):
-    """Every point, settled one by one, spread over several worlds so that their waits overlap."""
-    began = time.monotonic()
+def print_points(daemon, when, first=1, stride=1):
+    """Every stride-th point from `first`, spread over eight worlds side by side: most of the time is waiting."""
+    began, worlds = time.monotonic(), 8
 
     def share(n):
-        return crash_run(daemon, plain_bin(), when, f"_{n}").run(n, side_by_side)[:2]
+        return crash_run(daemon, plain_bin(), when, f"_{n}").run(first + stride * n, stride * worlds)
 
-    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
-        shares = list(pool.map(share, range(1, side_by_side + 1)))
-    tried = sum(points for points, _ in shares)
-    print(f"{daemon}: {tried} crash points, all there are ({when} the call), in {time.monotonic() - began:.0f} s", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(worlds) as pool:
+        tried = sum(pool.map(share, range(worlds)))
+    which = "all there are" if stride == 1 else f"every {stride}th from {first}"
+    print(f"{daemon}: {tried} crash points, {which} ({when} the call), in {time.monotonic() - began:.0f} s", flush=True)
     return tried
 
 
