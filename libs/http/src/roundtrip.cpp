@@ -176,13 +176,16 @@ async::task<roundtrip> exchange(const async::executor& ex, std::shared_ptr<trans
                     const auto here = std::min(wanted, buffer.size());
                     body->assign(static_cast<const char*>(buffer.data().data()), here);
                     buffer.consume(here);
-                    while (body->size() < wanted) {
-                        const auto before = body->size();
-                        body->resize(before + std::min(wanted - before, direct_read_size));
-                        const asio::mutable_buffer space(body->data() + before, body->size() - before);
-                        const auto count = co_await connection->read_some(space, ec);
-                        body->resize(before + count);
-                        if (ec && body->size() < wanted) {
+                    // Room is made by zeros, so each byte of it only once, however little a read brings; not
+                    // all at once, because a length is only a promise.
+                    auto filled = here;
+                    while (filled < wanted) {
+                        if (filled == body->size())
+                            body->resize(filled + std::min(wanted - filled, direct_read_size));
+                        const asio::mutable_buffer space(body->data() + filled, body->size() - filled);
+                        filled += co_await connection->read_some(space, ec);
+                        if (ec && filled < wanted) {
+                            body->resize(filled);
                             lost(ec, "before the answer was whole");
                             co_return out;
                         }

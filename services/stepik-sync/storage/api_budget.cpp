@@ -95,7 +95,7 @@ struct api_budget::impl : std::enable_shared_from_this<impl>
                 std::chrono::microseconds(db::get_optional<std::int64_t>(row, "quiet_us").value_or(0));
             return out;
         };
-        co_return co_await pool.transact(body); // thrown: the tickets' leases run out
+        co_return co_await pool.autocommit(body); // thrown or in doubt: the tickets' leases run out
     }
 
     void wake()
