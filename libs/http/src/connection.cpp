@@ -611,9 +611,12 @@ void connection::record(const exchange& x, int status, std::size_t bytes)
     if (x.request.path.empty())
         log::info("request",
             {{"request_id", x.request.request_id}, {"status", status}, {"ms", ms}, {"bytes", bytes}});
-    else
-        x.request.log.info("request", {{"method", x.request.method}, {"path", x.request.path},
-                                          {"status", status}, {"ms", ms}, {"bytes", bytes}});
+    else {
+        const bool is_secret = x.where.found && x.where.found->pattern.find("{secret_") != std::string::npos;
+        x.request.log.info("request",
+            {{"method", x.request.method}, {"path", is_secret ? x.where.found->pattern : x.request.path},
+                {"status", status}, {"ms", ms}, {"bytes", bytes}});
+    }
 }
 
 async::task<bool> connection::answer(exchange& x, response& r)

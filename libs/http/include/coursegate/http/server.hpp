@@ -75,8 +75,9 @@ using handler = std::function<async::task<response>(request&)>;
 
 struct route
 {
-    std::string method;  // "GET"
-    std::string pattern; // "/v1/users/{id}"
+    std::string method; // "GET"
+    std::string
+        pattern; // "/v1/users/{id}"; with a {secret_…} in it, the access log shows it instead of the path
     http::handler handler;
 };
 
