@@ -107,6 +107,8 @@ config read_config(runtime::environment& env)
         env.fault(
             "ADMIN_API_TOKEN is too short: at least 16 characters, such as `openssl rand -hex 24` gives");
     out.environment_course = read_course(env);
+    out.play_url =
+        env.url("BOOMSTREAM_PLAY_URL", "where Boomstream's player is", "https://play.boomstream.com");
     return out;
 }
 

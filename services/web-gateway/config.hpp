@@ -22,6 +22,7 @@ struct config
     int port = 0;
     std::vector<std::string> trusted_proxies; // addresses
     std::optional<course_settings> environment_course{};
+    std::string play_url; // without a slash at its end
 };
 
 // Faults are collected in `env`; the caller calls env.finish().

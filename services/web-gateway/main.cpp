@@ -51,7 +51,7 @@ try {
     amqp::consumer consumer{daemon.executor(), cfg.broker, topology, subscriptions, publisher};
 
     environment_course from_environment{db, keys, cfg.environment_course};
-    gateway g{db, keys, feed, site, cfg.admin_token, cfg.environment_course};
+    gateway g{db, keys, feed, site, cfg.admin_token, cfg.environment_course, cfg.play_url};
     http::server_settings listening;
     listening.host = cfg.host;
     listening.port = cfg.port;

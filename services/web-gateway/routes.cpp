@@ -4,6 +4,8 @@
 #include "routes.hpp"
 
 #include "handlers/dashboard.hpp"
+#include "handlers/lesson.hpp"
+#include "handlers/profile.hpp"
 #include "handlers/sign_in.hpp"
 #include "handlers/site.hpp"
 #include "handlers/uses.hpp"
@@ -66,6 +68,18 @@ std::vector<http::route> routes(gateway& g)
         {"GET", "/me", for_visitor(g, me_page)},
         {"GET", "/assets/{file}", open(asset_route)},
         {"POST", "/language", open(language_route)},
+
+        // A lesson and its video
+        {"GET", "/lessons/{id}", for_visitor(g, lesson_page)},
+        {"POST", "/lessons/{id}/watch", for_visitor(g, watch_form)},
+        {"GET", "/play/{secret_id}", open(play_route)},
+
+        // What a person decides about himself
+        {"GET", "/profile", for_visitor(g, profile_page)},
+        {"POST", "/profile", for_visitor(g, profile_form)},
+        {"POST", "/profile/notices", for_visitor(g, notices_form)},
+        {"GET", "/profile/data", for_visitor(g, own_data_route)},
+        {"POST", "/profile/delete", for_visitor(g, delete_account_form)},
 
         // Signing in
         {"GET", "/login", open(login_page)},

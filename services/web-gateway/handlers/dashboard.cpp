@@ -1,16 +1,13 @@
 // What a student sees of his courses: every lesson open, on its way or locked, with the reason and what to do
-// next. The facts and the words are those of GET /v1/why (domain/trail.hpp, domain/texts.hpp), for all
-// lessons at once.
+// next.
 #include "handlers/dashboard.hpp"
 
 #include "domain/form.hpp"
-#include "domain/input.hpp"
 #include "domain/refused.hpp"
 #include "domain/texts.hpp"
+#include "handlers/student_view.hpp"
 #include "pages/pages.hpp"
 #include "storage/orders.hpp"
-#include "storage/student_courses.hpp"
-#include "storage/users.hpp"
 
 #include "coursegate/base/encoding.hpp"
 
@@ -27,69 +24,6 @@ constexpr std::chrono::hours fresh_for{24};
 // A difference beyond this says nothing about us: the student was not read for that long.
 constexpr std::chrono::hours longest_told{1};
 
-struct student_view
-{
-    trail_student student;
-    std::vector<student_course> courses;
-    // Of the courses where a check waits.
-    std::map<std::int64_t, sync_estimate> estimates;
-    base::time_point now{};
-};
-
-student_view read_view(db::transaction& tx, const visitor& who)
-{
-    student_view out;
-    out.now = base::now();
-    out.student.user_id = who.user_id;
-    if (const auto u = find_user(tx, who.user_id)) {
-        out.student.stepik_user_id = u->stepik_user_id;
-        out.student.has_code = u->has_code;
-    }
-    out.courses = courses_of_student(tx, who.user_id, out.student.stepik_user_id);
-    for (const auto& c : out.courses)
-        if (c.last_check && !c.last_check->state.finished_at)
-            out.estimates.emplace(
-                c.course.id, estimate_sync(recent_syncs_of(tx, c.course.id, c.last_check->request_id)));
-    return out;
-}
-
-// ---- One lesson ----
-
-enum class look
-{
-    open,
-    moving,
-    locked,
-};
-
-look look_of(stage s)
-{
-    switch (s) {
-    case stage::open:
-        return look::open;
-    case stage::wanted:
-    case stage::asked:
-    case stage::retrying:
-    case stage::being_decided:
-        return look::moving;
-    default:
-        return look::locked;
-    }
-}
-
-// What is true of all lessons of a course; the rest is put in lesson by lesson.
-trail trail_of(const student_view& v, const student_course& c)
-{
-    trail out;
-    out.now = v.now;
-    out.student = v.student;
-    out.course = c.course;
-    out.enrolment = c.enrolment;
-    out.reading = c.reading;
-    out.provider = c.provider;
-    return out;
-}
-
 class writer
 {
 public:
@@ -99,9 +33,10 @@ public:
     {
         nlohmann::json out;
         out["courses"] = nlohmann::json::array();
+        out["next"] = nullptr;
         bool moves = false;
         for (const auto& c : v.courses)
-            out["courses"].push_back(course(v, c, moves));
+            out["courses"].push_back(course(v, c, moves, out["next"]));
         out["moves"] = moves ? "true" : "false";
         out["nothing"] = v.courses.empty();
         if (v.courses.empty()) {
@@ -131,7 +66,17 @@ private:
         }
     };
 
-    nlohmann::json course(const student_view& v, const student_course& c, bool& moves) const
+    // A module while its lessons are read: folded unless there is something in it for today.
+    struct in_module
+    {
+        nlohmann::json json{};
+        count counted{};
+        bool unfolded = false;
+    };
+
+    // `next` is set by the first course that has something for the student to do.
+    nlohmann::json course(
+        const student_view& v, const student_course& c, bool& moves, nlohmann::json& next) const
     {
         nlohmann::json out;
         out["course_id"] = c.course.id;
@@ -142,50 +87,33 @@ private:
         out["check"] = waits != v.estimates.end() ? waiting(waits->second) : checked(v, c);
         moves = moves || waits != v.estimates.end();
 
-        auto t = trail_of(v, c);
         count whole;
-        count in_module;
+        std::vector<in_module> modules;
+        bool has_next = false; // of this course
+        each_lesson(v, c, [&](const seen_lesson& l) {
+            const auto& about = l.t.lesson;
+            if (modules.empty() || modules.back().json["module_id"] != about.module_id)
+                modules.push_back(begin_module(c, about));
+            auto& m = modules.back();
+            auto shown = lesson(v, l);
+            if (!has_next && is_to_do(l, shown)) {
+                has_next = true;
+                m.unfolded = true;
+                if (next.is_null())
+                    next = shown;
+            }
+            m.unfolded = m.unfolded || l.seen == look::moving || is_newly_open(l);
+            m.json["lessons"].push_back(std::move(shown));
+            m.counted.add(l.facts, l.seen);
+            whole.add(l.facts, l.seen);
+            moves = moves || l.seen == look::moving;
+        });
         out["modules"] = nlohmann::json::array();
-        auto& modules = out["modules"];
-        std::int64_t module_id = 0;
-        auto previous = look::locked;
-        for (const auto& l : c.lessons) {
-            t.lesson = l.lesson;
-            t.rule = rule_for(l.lesson, c.rules);
-            t.media = l.media;
-            t.progress = l.progress;
-            t.decision = l.decision;
-            t.grants = l.grants;
-            const auto at = stage_of(t);
-            // It comes with the lesson before it, and that one is open or coming: there is nothing to do but
-            // wait.
-            const bool follows = at == stage::waits_for_previous && previous != look::locked;
-            const auto seen = follows ? look::moving : look_of(at);
-            if (l.lesson.vanished && seen == look::locked)
-                continue; // it is not in the course any more, and was nothing here
-            if (modules.empty() || module_id != l.lesson.module_id) {
-                if (!modules.empty())
-                    modules.back()["progress"] = progress(in_module);
-                in_module = {};
-                module_id = l.lesson.module_id;
-                nlohmann::json module;
-                module["module_id"] = module_id;
-                module["title"] =
-                    l.lesson.module_title.empty() ? std::to_string(module_id) : l.lesson.module_title;
-                module["lessons"] = nlohmann::json::array();
-                modules.push_back(std::move(module));
-            }
-            modules.back()["lessons"].push_back(lesson(t, at, seen, follows));
-            whole.add(l, seen);
-            in_module.add(l, seen);
-            moves = moves || seen == look::moving;
-            if (!l.lesson.vanished) {
-                t.previous = l.lesson;
-                previous = seen;
-            }
+        for (auto& m : modules) {
+            m.json["progress"] = progress(m.counted);
+            m.json["unfolded"] = m.unfolded;
+            out["modules"].push_back(std::move(m.json));
         }
-        if (!modules.empty())
-            modules.back()["progress"] = progress(in_module);
         out["no_lessons"] = modules.empty();
         out["progress"] = modules.empty() ? std::string() : progress(whole);
         out["passed"] = whole.passed;
@@ -193,32 +121,67 @@ private:
         return out;
     }
 
-    nlohmann::json lesson(const trail& t, stage at, look seen, bool only_waits) const
+    static in_module begin_module(const student_course& c, const web_gateway::lesson& first)
     {
+        in_module out;
+        out.json["course_id"] = c.course.id;
+        out.json["module_id"] = first.module_id;
+        out.json["title"] = first.module_title.empty() ? std::to_string(first.module_id) : first.module_title;
+        out.json["lessons"] = nlohmann::json::array();
+        return out;
+    }
+
+    // Locked, and it is the student who can change that.
+    static bool is_to_do(const seen_lesson& l, const nlohmann::json& shown)
+    {
+        return l.seen == look::locked && !shown["link"].get_ref<const std::string&>().empty();
+    }
+
+    static std::optional<base::time_point> opened_at(const trail& t)
+    {
+        std::optional<base::time_point> out;
+        for (const auto& g : t.grants)
+            if (g.confirmed_at && (!out || *g.confirmed_at > *out))
+                out = g.confirmed_at;
+        return out;
+    }
+
+    static bool is_newly_open(const seen_lesson& l)
+    {
+        const auto opened = opened_at(l.t);
+        return l.seen == look::open && opened && l.t.now - *opened <= fresh_for;
+    }
+
+    nlohmann::json lesson(const student_view& v, const seen_lesson& l) const
+    {
+        const auto& t = l.t;
         const auto told = tell_student(
-            t, at, reader_.language, [this](base::time_point day) { return pages_.day(day, reader_); });
+            t, l.at, reader_.language, [this](base::time_point day) { return pages_.day(day, reader_); });
         nlohmann::json out;
+        out["course_id"] = t.course.id;
         out["lesson_id"] = t.lesson.id;
         out["title"] = t.lesson.title.empty() ? std::to_string(t.lesson.id) : t.lesson.title;
-        out["on_stepik"] = stepik_link(t.lesson.id, {});
+        out["path"] = path(v, t);
         out["sentence"] = told.sentence;
-        switch (seen) {
-        case look::open:
-            out["state"] = "open";
-            out["state_word"] = text(say("open"));
-            break;
-        case look::moving:
-            out["state"] = "moving";
-            out["state_word"] = text(say("on its way"));
-            break;
-        case look::locked:
-            out["state"] = "locked";
-            out["state_word"] = text(say("locked"));
-            break;
-        }
-        out["action"] = seen == look::open ? how_fast(t) : only_waits ? std::string() : told.action;
-        out["link"] = seen == look::open ? std::string() : told.link.value_or("");
+        out["state"] = to_string(l.seen);
+        out["state_word"] = text(word_of(l.seen));
+        out["action"] = l.seen == look::open ? how_fast(t) : l.follows ? std::string() : told.action;
+        out["link"] = l.seen == look::open || l.follows ? std::string() : told.link.value_or("");
         return out;
+    }
+
+    // A lesson that several of his courses have needs to say which one is meant.
+    static std::string path(const student_view& v, const trail& t)
+    {
+        const auto has_it = [&](const student_course& c) {
+            return c.course.id != t.course.id &&
+                   std::any_of(c.lessons.begin(), c.lessons.end(),
+                       [&](const student_lesson& l) { return l.lesson.id == t.lesson.id; });
+        };
+        const auto out = "/lessons/" + std::to_string(t.lesson.id);
+        return std::any_of(v.courses.begin(), v.courses.end(), has_it)
+                   ? out + "?course=" + std::to_string(t.course.id)
+                   : out;
     }
 
     std::string progress(const count& c) const
@@ -233,10 +196,7 @@ private:
     {
         if (!t.progress || !t.progress->passed_after || t.progress->backfill)
             return {};
-        std::optional<base::time_point> opened;
-        for (const auto& g : t.grants)
-            if (g.confirmed_at && (!opened || *g.confirmed_at > *opened))
-                opened = g.confirmed_at;
+        const auto opened = opened_at(t);
         if (!opened || t.now - *opened > fresh_for)
             return {};
         const auto took = std::chrono::ceil<std::chrono::seconds>(*opened - *t.progress->passed_after);

@@ -8,6 +8,7 @@
 #include "coursegate/db/pool.hpp"
 
 #include <optional>
+#include <string>
 
 namespace coursegate::web_gateway {
 
@@ -23,6 +24,7 @@ struct gateway
     const web_gateway::pages& pages;
     base::secret admin_token;                            // ADMIN_API_TOKEN
     std::optional<course_settings> environment_course{}; // the course that STEPIK_COURSE_ID and the rest give
+    std::string play_url = "https://play.boomstream.com"; // BOOMSTREAM_PLAY_URL, without a slash at its end
 };
 
 } // namespace coursegate::web_gateway

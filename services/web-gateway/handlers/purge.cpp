@@ -3,6 +3,7 @@
 #include "storage/feed.hpp"
 #include "storage/idempotency.hpp"
 #include "storage/orders.hpp"
+#include "storage/play_links.hpp"
 #include "storage/sessions.hpp"
 #include "storage/sign_in.hpp"
 
@@ -35,6 +36,7 @@ async::task<void> purge(db::pool& db)
     co_await purge_one(db, "idempotency_keys", purge_idempotency_keys);
     co_await purge_one(db, "sessions", purge_sessions);
     co_await purge_one(db, "sign_in_failures", purge_sign_in_failures);
+    co_await purge_one(db, "play_links", purge_play_links);
 }
 
 } // namespace coursegate::web_gateway

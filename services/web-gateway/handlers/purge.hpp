@@ -1,5 +1,6 @@
 // The hourly tick that forgets what is past its time: events and requests after 30 days, idempotency keys
-// after 24 h, sessions when they have expired, failed sign-ins after the hour in which they count.
+// after 24 h, sessions when they have expired, failed sign-ins after the hour in which they count, links
+// to videos an hour after they have ended.
 #pragma once
 
 #include "coursegate/async/task.hpp"

@@ -16,7 +16,8 @@ namespace coursegate::web_gateway {
 namespace {
 
 // What the uses show. One that is missing is found at start and not by the first reader.
-constexpr std::array<std::string_view, 5> known_pages{"home", "login", "dashboard", "problem", "layout"};
+constexpr std::array known_pages = std::to_array<std::string_view>(
+    {"home", "login", "dashboard", "lesson", "which_course", "profile", "farewell", "problem", "layout"});
 
 constexpr std::string_view page_ending = ".html";
 constexpr std::string_view part_ending = ".part.html";
@@ -61,6 +62,10 @@ struct problem_words
 problem_words words_of(int status)
 {
     switch (status) {
+    case 400:
+    case 422:
+        return {say("This could not be understood"), say("Something in what was sent is missing or not as it "
+                                                         "should be. Go back, check it and try again.")};
     case 403:
         return {say("This is not allowed"), say("The page you came from is too old, or this is not yours to "
                                                 "do. Go back, reload the page and try again.")};
@@ -68,6 +73,8 @@ problem_words words_of(int status)
         return {say("There is nothing here"), say("The address may be mistyped, or what was here is gone.")};
     case 405:
         return {say("This can't be done here"), say("Go back to the start page and try from there.")};
+    case 429:
+        return {say("Too many requests"), say("Please wait a little before you try again.")};
     case 503:
         return {
             say("Not available right now"), say("We are working on it. Please try again in a few seconds.")};

@@ -53,7 +53,7 @@ public:
     // templates/<part>.part.html alone, for a page that moves by itself.
     std::string part(std::string_view part, const nlohmann::json& data, const reader& who) const;
 
-    // What went wrong, in the reader's words: 403, 404, 405, 503, and 500 for everything else.
+    // What went wrong, in the reader's words: 400, 403, 404, 405, 422, 429, 503, and 500 for everything else.
     http::response problem(int status, const reader& who) const;
 
     // From the catalogue; the second in the form that `n` takes, as {n}.

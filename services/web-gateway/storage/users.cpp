@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <map>
+#include <stdexcept>
 
 namespace coursegate::web_gateway {
 namespace {
@@ -58,6 +59,9 @@ constexpr db::statement update_user{"accounts.update_user",
 constexpr db::statement update_code{"accounts.update_code",
     "UPDATE accounts.users SET boom_code_box = $2, boom_code_hmac = $3, code_version = code_version + 1,"
     " changed_at = now() WHERE id = $1 RETURNING " USER_COLUMNS};
+
+constexpr db::statement select_code{"accounts.boom_code_of",
+    "SELECT boom_code_box FROM accounts.users WHERE id = $1 AND boom_code_box IS NOT NULL"};
 
 // Whoever signed in with the old code may be the reason why there is a new one.
 constexpr db::statement end_sessions_by_code{"accounts.end_sessions_by_code",
@@ -254,6 +258,18 @@ user user_named(db::transaction& tx, const std::string& who, const std::string& 
     if (!found)
         throw refused(refusal::not_found, slug::user_not_found, "There is no such user.", field);
     return *found;
+}
+
+std::optional<base::secret> boom_code_of(db::transaction& tx, const base::keyring& keys, const base::uuid& id)
+{
+    const auto rows = tx.exec(select_code, id);
+    if (rows.empty())
+        return std::nullopt;
+    const auto row = base::to_string(id);
+    auto code = keys.open({"accounts.users", "boom_code_box", row}, db::get_bytes(rows[0], "boom_code_box"));
+    if (!code.has_value())
+        throw std::runtime_error("the Boomstream code of user " + row + " does not open with SECRET_KEY");
+    return std::move(*code);
 }
 
 std::vector<user> list_users(db::transaction& tx, const user_filter& filter)

@@ -38,6 +38,11 @@ std::optional<user> find_user_by_stepik_id(db::transaction& tx, std::int64_t ste
 // `who` is a user's id or e-mail. Throws `refused`: user_not_found or invalid_value naming `field`.
 user user_named(db::transaction& tx, const std::string& who, const std::string& field);
 
+// The Boomstream code itself, for the player's address and nothing else. Nothing without a code. Throws
+// std::runtime_error naming the user where our keys don't open its box.
+std::optional<base::secret> boom_code_of(
+    db::transaction& tx, const base::keyring& keys, const base::uuid& id);
+
 struct user_filter
 {
     std::optional<std::string> email{}; // exact, whatever its case

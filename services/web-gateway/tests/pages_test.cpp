@@ -75,7 +75,8 @@ TEST_CASE("whatever is put into a page is escaped")
     CHECK(has(page.body, "&lt;script&gt;alert(1)&lt;/script&gt;"));
     CHECK(has(page.body, "value=\"&quot;&gt;&lt;script&gt;alert(2)"));
     CHECK(has(page.body, "/x&apos; onfocus=&apos;alert(3)"));
-    CHECK(has(page.body, "<span class=\"who\">&lt;b&gt;Anna&lt;/b&gt; &amp; &quot;co&quot;</span>"));
+    CHECK(has(
+        page.body, "<a class=\"who\" href=\"/profile\">&lt;b&gt;Anna&lt;/b&gt; &amp; &quot;co&quot;</a>"));
 }
 
 TEST_CASE("a page speaks the reader's language from its first line on")

@@ -6,6 +6,8 @@ const longest = 20_000;
 
 const part = document.querySelector('[data-from]');
 const heard = document.querySelector('#heard'); // what a screen reader is told
+// Modules that the reader folded or opened, as long as this tab lives: id -> open.
+const chosen = new Map(JSON.parse(sessionStorage.getItem('modules') ?? '[]'));
 let pause = shortest;
 let tag = null;
 
@@ -13,10 +15,27 @@ const moving = () => part.firstElementChild?.dataset.moves === 'true';
 const states = () =>
   new Map([...part.querySelectorAll('[data-lesson]')].map((lesson) => [lesson.dataset.lesson, lesson]));
 
+part.addEventListener('click', (event) => {
+  const module = event.target.closest('summary')?.parentElement;
+  if (!module) return;
+  chosen.set(module.id, !module.open); // it is about to change
+  sessionStorage.setItem('modules', JSON.stringify([...chosen]));
+});
+
+// What the reader chose stays; nothing that was open folds under his eyes.
+function unfold(wereOpen) {
+  for (const module of part.querySelectorAll('details')) {
+    if (chosen.has(module.id)) module.open = chosen.get(module.id);
+    else if (wereOpen.has(module.id)) module.open = true;
+  }
+}
+
 function replace(html) {
   const before = states();
+  const wereOpen = new Set([...part.querySelectorAll('details[open]')].map((module) => module.id));
   const focused = part.contains(document.activeElement) ? document.activeElement.id : '';
   part.innerHTML = html;
+  unfold(wereOpen);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   const news = [...states()]
     .filter(([id, lesson]) => before.has(id) && before.get(id).dataset.state !== lesson.dataset.state)
@@ -45,4 +64,5 @@ function wait() {
   if (moving()) setTimeout(() => (document.hidden ? document.addEventListener('visibilitychange', look, { once: true }) : look()), pause);
 }
 
+unfold(new Set());
 wait();
