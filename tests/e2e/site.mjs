@@ -11,6 +11,12 @@ await mkdir(pictures, { recursive: true });
 
 const lessonOf = (page, { course, lesson }) => page.locator(`[data-lesson="${course}-${lesson}"]`);
 
+// Its module may be folded.
+async function unfold(page, lesson) {
+  const module = page.locator('details.module', { has: lesson });
+  if ((await module.getAttribute('open')) === null) await module.locator('summary').click();
+}
+
 async function passOnStepik({ course, user, lesson }) {
   const done = await fetch(`${sandbox}/control/pass`, { method: 'POST', headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ course, user, lesson }) });
@@ -42,6 +48,50 @@ async function changeLanguage(page) {
   await page.getByRole('heading', { name: 'How it works' }).waitFor();
 }
 
+// The video plays in its frame, once for each press of the button.
+async function watch(page, lesson, look) {
+  await lesson.locator('.title').click();
+  const button = page.getByRole('button', { name: /^Watch/ });
+  await button.waitFor();
+  await look('lesson');
+  await button.click();
+  const player = page.frameLocator('iframe.player');
+  await player.locator('body[data-state=plays]').waitFor();
+  await look('lesson-playing');
+  const source = await page.content();
+  assert.ok(!source.includes('id_recovery') && !page.url().includes('play/'), 'a link stands in the page or its address');
+  const link = await page.locator('iframe.player').getAttribute('src');
+  await page.goto(`${site}${link}`); // as a page of its own it is refused
+  await page.getByRole('heading', { name: 'This is not allowed' }).waitFor();
+  await page.goBack();
+  await page.reload();
+  await button.waitFor();
+
+  // a link that was used tells so inside the frame, and the button there works
+  await page.evaluate((src) => {
+    const frame = document.createElement('iframe');
+    frame.className = 'player';
+    frame.title = 'used';
+    frame.src = src;
+    document.querySelector('form.player').replaceWith(frame);
+  }, link);
+  await player.getByText('has been used, or is too old').waitFor();
+  await look('lesson-used-link');
+  await player.getByRole('button', { name: 'Watch' }).click();
+  await player.locator('body[data-state=plays]').waitFor();
+}
+
+async function profile(page, look) {
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Anna' }).click();
+  await page.getByLabel('Time zone').selectOption('Europe/Kyiv');
+  await page.getByRole('button', { name: 'Save' }).first().click();
+  await page.getByText('Saved.').waitFor();
+  assert.equal(await page.getByLabel('Time zone').inputValue(), 'Europe/Kyiv');
+  await page.getByText('What happens, and how to do it').click();
+  await look('profile');
+  await page.goto(`${site}/dashboard`);
+}
+
 await onEachScreen(site, async (page, screen) => {
   const student = students[screen];
   const look = async (name) => {
@@ -60,9 +110,23 @@ await onEachScreen(site, async (page, screen) => {
   // the lesson is locked, with its reason and what to do
   const lesson = lessonOf(page, student);
   assert.equal(await lesson.getAttribute('data-state'), 'locked');
+  await unfold(page, lesson);
   await lesson.getByText('The video opens when all tasks of').waitFor();
   assert.match(await lesson.locator('.action a').getAttribute('href'), /^https:\/\/stepik\.org\/lesson\/\d+/);
+  await page.getByText(/^Next: /).waitFor();
   await look('dashboard');
+
+  // its own page says the same
+  await lesson.locator('.title').click();
+  await page.getByText('The video opens when all tasks of').waitFor();
+  assert.equal(await page.getByRole('button', { name: /^Watch/ }).count(), 0);
+  await look('lesson-locked');
+  await page.goto(`${site}/dashboard`);
+
+  // a module that the reader opens stays open while the page moves by itself
+  const folded = page.locator('details.module:not([open])').last();
+  const opened = await folded.getAttribute('id');
+  await folded.locator('summary').click();
 
   // passed, asked for a check, and open on the page without anybody touching it
   await passOnStepik(student);
@@ -73,7 +137,11 @@ await onEachScreen(site, async (page, screen) => {
   await lesson.getByText('is open.').waitFor();
   await page.getByRole('status').getByText('is open.').waitFor({ state: 'attached' }); // and said aloud
   await page.getByText(/^Checked /).waitFor();
+  assert.ok(await page.evaluate((id) => document.getElementById(id).open, opened), 'the module was folded again');
   await look('dashboard-open');
+
+  await watch(page, lesson, look);
+  await profile(page, look);
 
   // the keyboard alone: the first stop leads past the header
   await page.goto(`${site}/dashboard`);
@@ -96,7 +164,8 @@ await onEachScreen(site, async (page, screen) => {
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   await page.goto(`${site}/dashboard`);
   assert.match(page.url(), /\/login\?next=%2Fdashboard$/);
-}, [/the server responded with a status of (404|422)/]); // the wrong code, and the page that is not there
+}, [/the server responded with a status of (403|404|410|422)/], // what is refused on purpose
+[sandbox]); // Boomstream's player, in its frame
 
 // Without scripts: the same way, and a reload shows what has moved.
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags });
@@ -113,6 +182,10 @@ try {
     await page.reload();
   }
   console.log('script-less: open after a reload');
+  await open.locator('.title').click();
+  await page.getByRole('button', { name: /^Watch/ }).click();
+  await page.frameLocator('iframe.player').getByText('Смотреть').waitFor();
+  console.log('script-less: the video is in its frame');
 } finally {
   await browser.close();
 }

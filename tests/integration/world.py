@@ -197,6 +197,8 @@ class World:
             port = int(self.gateway_url.rsplit(":", 1)[1]) if self.gateway_url else free_port()
             self.gateway_url = f"http://127.0.0.1:{port}"
             full.update(PORT=str(port), ADMIN_API_TOKEN=TOKEN)
+            if self.sandbox_url:
+                full["BOOMSTREAM_PLAY_URL"] = self.sandbox_url
         if daemon == "stepik-sync":
             full.update(STEPIK_URL=self.sandbox_url, STEPIK_REQUESTS_PER_SECOND="200", STEPIK_CONCURRENCY="4",
                         STEPIK_SWEEP_SECONDS="2")
