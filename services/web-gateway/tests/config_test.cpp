@@ -52,6 +52,7 @@ TEST_CASE("the settings that must be there are enough")
     CHECK(cfg.port == 8080);
     CHECK(cfg.host == "127.0.0.1");
     CHECK_FALSE(cfg.environment_course);
+    CHECK(cfg.play_url == "https://play.boomstream.com");
 }
 
 TEST_CASE("every missing setting is named at once")

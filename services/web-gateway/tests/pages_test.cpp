@@ -192,6 +192,16 @@ TEST_CASE("what the server refuses is a page for browsers and stays JSON for too
     CHECK(worded("/v1/users", "text/html") == "application/json; charset=utf-8");
 }
 
+TEST_CASE("each refusal has its words, and only what is unknown is our fault")
+{
+    const auto says = [](int status) { return site().problem(status, in("en")); };
+    CHECK(has(says(400).body, "This could not be understood"));
+    CHECK(has(says(422).body, "This could not be understood"));
+    CHECK(has(says(429).body, "Too many requests"));
+    CHECK(says(429).status == 429);
+    CHECK(has(says(418).body, "Something went wrong on our side"));
+}
+
 TEST_CASE("times are said in the reader's zone and words")
 {
     auto kyiv = in("uk");
