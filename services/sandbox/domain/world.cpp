@@ -64,6 +64,7 @@ void world::reset()
     ids = {};
     next_student_ = first_student;
     tokens_.clear();
+    codes_.clear();
     applications_.clear();
     classrooms_.clear();
     people_.clear();
@@ -186,13 +187,33 @@ const application* world::find_application(std::string_view client_id) const
     return at == applications_.end() ? nullptr : &at->second;
 }
 
-std::string world::issue_token(const application& a)
+std::string world::issue_token(std::int64_t account)
 {
     const auto at = now();
     std::erase_if(tokens_, [&](const auto& t) { return t.second.expires_at <= at; });
     auto text = base::to_hex(base::random_bytes(15));
-    tokens_[text] = {a.account, at + std::chrono::seconds(settings.token_seconds)};
+    tokens_[text] = {account, at + std::chrono::seconds(settings.token_seconds)};
     return text;
+}
+
+std::string world::issue_code(const application& a, std::int64_t account, std::string redirect_uri)
+{
+    auto text = base::to_hex(base::random_bytes(15));
+    codes_[text] = {a.client_id, std::move(redirect_uri), account, now() + std::chrono::minutes(1)};
+    return text;
+}
+
+std::optional<std::int64_t> world::take_code(
+    std::string_view code, const application& a, std::string_view redirect_uri)
+{
+    const auto at = codes_.find(std::string(code));
+    if (at == codes_.end())
+        return std::nullopt;
+    const auto given = std::move(at->second);
+    codes_.erase(at);
+    if (given.client_id != a.client_id || given.redirect_uri != redirect_uri || given.expires_at <= now())
+        return std::nullopt;
+    return given.account;
 }
 
 std::optional<std::int64_t> world::account_of(std::string_view text) const

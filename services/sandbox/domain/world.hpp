@@ -113,7 +113,12 @@ public:
 
     const application* find_application(std::string_view client_id) const;
     const std::map<std::string, application, std::less<>>& applications() const { return applications_; }
-    std::string issue_token(const application& a); // random; good for settings.token_seconds
+    std::string issue_token(std::int64_t account); // random; good for settings.token_seconds
+    // What a person agreed to: good once, for the same application and address, within a minute.
+    std::string issue_code(const application& a, std::int64_t account, std::string redirect_uri);
+    // Takes a code; nullopt when it is not good. Whatever it was given for, it is spent.
+    std::optional<std::int64_t> take_code(
+        std::string_view code, const application& a, std::string_view redirect_uri);
     // The account behind a token; nullopt when it is unknown or expired.
     std::optional<std::int64_t> account_of(std::string_view token) const;
     void expire_tokens() { tokens_.clear(); }
@@ -139,6 +144,12 @@ private:
         std::int64_t account = 0;
         base::time_point expires_at{};
     };
+    struct given_code
+    {
+        std::string client_id, redirect_uri;
+        std::int64_t account = 0;
+        base::time_point expires_at{};
+    };
     int series_of(const project& p) const;
     project& add_project(std::string key, std::string name);
 
@@ -148,6 +159,7 @@ private:
     std::vector<std::unique_ptr<classroom>> classrooms_;
     std::map<std::string, application, std::less<>> applications_;
     std::unordered_map<std::string, token> tokens_;
+    std::unordered_map<std::string, given_code> codes_;
     std::vector<std::unique_ptr<project>> projects_;
     std::int64_t next_student_ = first_student;
 };

@@ -44,6 +44,9 @@ std::vector<http::route> routes(
     const auto token = [&](http::request& r) {
         return st.play(target::stepik, r, [&](answering& a) { return stepik.token(r, a); });
     };
+    const auto authorize = [&](http::request& r) {
+        return st.play(target::stepik, r, [&](answering& a) { return stepik.authorize(r, a); });
+    };
     const auto player = [&](http::request& r) {
         if (!is_player_path(r))
             return nothing_here();
@@ -60,6 +63,8 @@ std::vector<http::route> routes(
         out.push_back(std::move(r));
 
     out.push_back({"POST", "/oauth2/token/", token});
+    out.push_back({"GET", "/oauth2/authorize/", authorize});
+    out.push_back({"POST", "/oauth2/authorize/", authorize});
     for (const auto* pattern : {"/api/{object}", "/api/{object}/", "/api/{object}/{item}",
              "/api/{object}/{item}/", "/api/{object}/{item}/{action}"})
     {

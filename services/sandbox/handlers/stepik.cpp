@@ -709,14 +709,61 @@ struct stepik_api::impl
         }
         about.detail = "client " + id.substr(0, 40);
         const auto grant = form.get("grant_type").value_or("");
-        if (grant != "client_credentials")
+        if (grant != "client_credentials" && grant != "authorization_code")
             return answer(400, json{{"error", grant.empty() ? "invalid_request" : "unsupported_grant_type"}});
         const auto* const a = w.find_application(id);
         if (a == nullptr || !base::equal_in_constant_time(secret, a->client_secret) ||
             !w.settings.client_secret_ok)
             return answer(401, json{{"error", "invalid_client"}});
-        return answer(200, json{{"access_token", w.issue_token(*a)}, {"scope", "read write"},
-                               {"expires_in", w.settings.token_seconds}, {"token_type", "Bearer"}});
+        auto account = std::optional(a->account);
+        if (grant == "authorization_code")
+            account = w.take_code(form.get("code").value_or(""), *a, form.get("redirect_uri").value_or(""));
+        if (!account)
+            return answer(400, json{{"error", "invalid_grant"}});
+        json out{{"access_token", w.issue_token(*account)}, {"scope", "read write"},
+            {"expires_in", w.settings.token_seconds}, {"token_type", "Bearer"}};
+        if (grant == "authorization_code")
+            out["refresh_token"] = base::to_hex(base::random_bytes(15));
+        return answer(200, out);
+    }
+
+    // The page where a person agrees. Real people are signed in at Stepik; here one says who he is.
+    http::response authorize(const http::request& r, answering& about) const
+    {
+        const auto asked = r.method == "POST" ? http::query::parse(r.body) : r.query;
+        const auto id = asked.get("client_id").value_or("");
+        const auto back = asked.get("redirect_uri").value_or("");
+        about.detail = "client " + id.substr(0, 40);
+        const auto* const a = w.find_application(id);
+        if (a == nullptr || !back.starts_with("http") || asked.get("response_type") != "code")
+            return http::response::html(
+                400, "<!doctype html><title>Error</title><h1>Error: invalid_request</h1>");
+        const auto escaped = [](const std::string& text) {
+            std::string out;
+            for (const char c : text)
+                out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '"' ? "&quot;" : std::string(1, c);
+            return out;
+        };
+        if (r.method != "POST") {
+            std::string page = "<!doctype html><html lang=\"en\"><title>Stepik</title>"
+                               "<form method=\"post\" action=\"/oauth2/authorize/\">";
+            for (const auto* name : {"client_id", "redirect_uri", "response_type", "scope", "state"})
+                if (const auto value = asked.get(name))
+                    page += std::string("<input type=\"hidden\" name=\"") + name + "\" value=\"" +
+                            escaped(*value) + "\">";
+            return http::response::html(200, page + "<label>Your id at Stepik <input name=\"user\"></label>"
+                                                    "<button name=\"allow\" value=\"1\">Authorize</button>"
+                                                    "<button>Cancel</button></form></html>");
+        }
+        auto to = back + (back.find('?') == std::string::npos ? "?" : "&");
+        const auto person = to_integer(asked.get("user").value_or(""));
+        if (asked.get("allow") && person && w.find_person(*person) != nullptr)
+            to += "code=" + w.issue_code(*a, *person, back);
+        else
+            to += "error=access_denied";
+        if (const auto state = asked.get("state"))
+            to += "&state=" + base::percent_encode(*state);
+        return http::response::redirect(to, 302);
     }
 
     http::response get(const http::request& r, answering& about) const
@@ -783,6 +830,11 @@ stepik_api::~stepik_api() = default;
 http::response stepik_api::token(const http::request& r, answering& about)
 {
     return impl_->token(r, about);
+}
+
+http::response stepik_api::authorize(const http::request& r, answering& about)
+{
+    return impl_->authorize(r, about);
 }
 
 http::response stepik_api::get(const http::request& r, answering& about)

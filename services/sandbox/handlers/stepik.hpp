@@ -17,7 +17,10 @@ public:
     explicit stepik_api(world& w);
     ~stepik_api();
 
-    // POST /oauth2/token/: client_credentials, with HTTP Basic or form fields.
+    // GET, POST /oauth2/authorize/: a person says who he is and agrees, or does not.
+    http::response authorize(const http::request& r, answering& about);
+
+    // POST /oauth2/token/: client_credentials and authorization_code, with HTTP Basic or form fields.
     http::response token(const http::request& r, answering& about);
 
     // GET /api/{object} and /api/{object}/{id}: courses, sections, units, lessons, steps, course-grades,

@@ -55,6 +55,45 @@ TEST_CASE("the token endpoint takes Basic and form credentials and refuses the r
               .status == 401);
 }
 
+TEST_CASE("a person who agrees is known to the application by a code, once")
+{
+    playing p;
+    const auto student = p.students(1, {{"course", 247644}}).at(0);
+    const std::string ask = "client_id=sandbox-client&response_type=code&state=a%26b"
+                            "&redirect_uri=https%3A%2F%2Fwatch.example.org%2Fback";
+    const auto page = p.send("GET", "/oauth2/authorize/?" + ask);
+    REQUIRE(page.status == 200);
+    CHECK(page.body.find("name=\"state\" value=\"a&amp;b\"") != std::string::npos);
+    CHECK(p.send("GET", "/oauth2/authorize/?response_type=code&client_id=nobody").status == 400);
+
+    const auto no = p.send("POST", "/oauth2/authorize/", ask + "&user=" + std::to_string(student));
+    CHECK(no.headers.get("Location") == "https://watch.example.org/back?error=access_denied&state=a%26b");
+    const auto agreed = [&] {
+        const auto yes =
+            p.send("POST", "/oauth2/authorize/", ask + "&allow=1&user=" + std::to_string(student));
+        REQUIRE(yes.status == 302);
+        const auto location = yes.headers.get("Location").value_or("");
+        const auto query = http::query::parse(location.substr(location.find('?') + 1));
+        CHECK(query.get("state") == "a&b");
+        return query.get("code").value_or("");
+    };
+    const auto redeem = [&](const std::string& code, const std::string& back) {
+        return p.send("POST", "/oauth2/token/",
+            "grant_type=authorization_code&code=" + code + "&redirect_uri=" + base::percent_encode(back),
+            {{"Authorization", "Basic " + base::to_base64("sandbox-client:sandbox-secret")}});
+    };
+    const auto code = agreed();
+    const auto given = redeem(code, "https://watch.example.org/back");
+    REQUIRE(given.status == 200);
+    CHECK(given.value.contains("refresh_token"));
+    const auto me = p.send("GET", "/api/stepics/1", "",
+        {{"Authorization", "Bearer " + given.value["access_token"].get<std::string>()}});
+    CHECK(me.value["users"][0]["id"] == student);
+    CHECK(me.value["profiles"][0]["is_guest"] == false);
+    CHECK(redeem(code, "https://watch.example.org/back").body == R"({"error":"invalid_grant"})");
+    CHECK(redeem(agreed(), "https://evil.example.org/").status == 400);
+}
+
 TEST_CASE("a token is good until it expires or is revoked")
 {
     playing p;
