@@ -89,6 +89,51 @@ std::optional<course_settings> read_course(runtime::environment& env)
     return out;
 }
 
+// A way is there when its client id is; half of one is a fault.
+std::optional<oidc_settings> read_provider(
+    runtime::environment& env, const std::string& prefix, const std::string& whose, const std::string& issuer)
+{
+    oidc_settings out;
+    out.client_id = env.text(prefix + "_CLIENT_ID", "sign-in by " + whose + ": client id; empty: off", "");
+    out.client_secret =
+        env.secret(prefix + "_CLIENT_SECRET", "sign-in by " + whose + ": client secret", false);
+    out.issuer = env.url(prefix + "_ISSUER", "sign-in by " + whose + ": the OpenID Connect issuer", issuer);
+    if (out.client_id.empty() != out.client_secret.empty())
+        env.fault(prefix + "_CLIENT_ID and " + prefix + "_CLIENT_SECRET belong together: one is missing");
+    if (out.client_id.empty())
+        return std::nullopt;
+    return out;
+}
+
+way_settings read_ways(runtime::environment& env)
+{
+    way_settings out;
+    out.site = env.url("APP_URL", "public address of the site, where browsers come back to", "");
+    out.google = read_provider(env, "GOOGLE", "Google", "https://accounts.google.com");
+    if (out.google)
+        out.google->scope = "openid email profile";
+    out.telegram = read_provider(env, "TELEGRAM_LOGIN", "Telegram", "https://oauth.telegram.org");
+    if (out.telegram) {
+        out.telegram->scope = "openid profile";
+        out.telegram->secret_in_header = true;
+    }
+    out.telegram_bot_token = env.secret("TELEGRAM_BOT_TOKEN",
+        "token of the bot whose login widget and login_url buttons sign people in", false);
+    stepik_login_settings stepik;
+    stepik.client_id = env.text(
+        "STEPIK_LOGIN_CLIENT_ID", "sign-in by Stepik: client id (grant authorization-code); empty: off", "");
+    stepik.client_secret =
+        env.secret("STEPIK_LOGIN_CLIENT_SECRET", "sign-in by Stepik: client secret", false);
+    stepik.url = env.url("STEPIK_URL", "address of Stepik", "https://stepik.org");
+    if (stepik.client_id.empty() != stepik.client_secret.empty())
+        env.fault("STEPIK_LOGIN_CLIENT_ID and STEPIK_LOGIN_CLIENT_SECRET belong together: one is missing");
+    if (!stepik.client_id.empty())
+        out.stepik = stepik;
+    if (out.site.empty() && (out.google || out.telegram || out.stepik))
+        env.fault("APP_URL is missing: browsers that sign in elsewhere would not know where to come back to");
+    return out;
+}
+
 } // namespace
 
 config read_config(runtime::environment& env)
@@ -109,6 +154,7 @@ config read_config(runtime::environment& env)
     out.environment_course = read_course(env);
     out.play_url =
         env.url("BOOMSTREAM_PLAY_URL", "where Boomstream's player is", "https://play.boomstream.com");
+    out.ways = read_ways(env);
     return out;
 }
 

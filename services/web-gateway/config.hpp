@@ -2,6 +2,7 @@
 #pragma once
 
 #include "domain/course.hpp"
+#include "handlers/ways.hpp"
 
 #include "coursegate/runtime/settings.hpp"
 
@@ -23,6 +24,7 @@ struct config
     std::vector<std::string> trusted_proxies; // addresses
     std::optional<course_settings> environment_course{};
     std::string play_url; // without a slash at its end
+    way_settings ways;    // to sign in with somebody else's word
 };
 
 // Faults are collected in `env`; the caller calls env.finish().

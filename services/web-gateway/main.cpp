@@ -6,12 +6,14 @@
 #include "handlers/on_event.hpp"
 #include "handlers/purge.hpp"
 #include "handlers/site.hpp"
+#include "handlers/ways.hpp"
 #include "pages/pages.hpp"
 #include "routes.hpp"
 
 #include "coursegate/amqp/consumer.hpp"
 #include "coursegate/amqp/publisher.hpp"
 #include "coursegate/db/listener.hpp"
+#include "coursegate/http/client.hpp"
 #include "coursegate/outbox/relay.hpp"
 #include "coursegate/runtime/daemon.hpp"
 #include "coursegate/slices/slices.hpp"
@@ -51,7 +53,9 @@ try {
     amqp::consumer consumer{daemon.executor(), cfg.broker, topology, subscriptions, publisher};
 
     environment_course from_environment{db, keys, cfg.environment_course};
-    gateway g{db, keys, feed, site, cfg.admin_token, cfg.environment_course, cfg.play_url};
+    http::client web{daemon.executor()};
+    sign_in_ways ways{web, cfg.ways};
+    gateway g{db, keys, feed, site, cfg.admin_token, cfg.environment_course, cfg.play_url, &ways};
     http::server_settings listening;
     listening.host = cfg.host;
     listening.port = cfg.port;

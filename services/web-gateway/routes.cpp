@@ -4,11 +4,14 @@
 #include "routes.hpp"
 
 #include "handlers/dashboard.hpp"
+#include "handlers/identities.hpp"
 #include "handlers/lesson.hpp"
 #include "handlers/profile.hpp"
 #include "handlers/sign_in.hpp"
+#include "handlers/sign_in_links.hpp"
 #include "handlers/site.hpp"
 #include "handlers/uses.hpp"
+#include "handlers/ways.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -87,6 +90,20 @@ std::vector<http::route> routes(gateway& g)
         {"POST", "/logout", for_visitor(g, logout_form)},
         {"POST", "/profile/sessions/end", for_visitor(g, end_session_form)},
         {"POST", "/profile/sessions/end-all", for_visitor(g, end_all_sessions_form)},
+
+        // Signing in with somebody else's word, and by a link
+        {"GET", "/login/google", open(start_way_page)},
+        {"GET", "/login/google/callback", open(way_callback_page)},
+        {"GET", "/login/telegram", open(start_way_page)},
+        {"GET", "/login/telegram/callback", open(way_callback_page)},
+        {"GET", "/login/stepik", open(start_way_page)},
+        {"GET", "/login/stepik/callback", open(way_callback_page)},
+        {"GET", "/login/link", open(link_page)},
+        {"POST", "/login/link", open(link_form)},
+        {"GET", "/profile/identities", for_visitor(g, identities_page)},
+        {"POST", "/profile/identities/{way}/link", for_visitor(g, link_identity_form)},
+        {"POST", "/profile/identities/{way}/unlink", for_visitor(g, unlink_identity_form)},
+        {"POST", "/v1/sign-in-links", admin(make_link_route)},
 
         // Open to anybody
         {"GET", "/healthz", healthz},

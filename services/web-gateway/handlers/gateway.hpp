@@ -14,6 +14,7 @@ namespace coursegate::web_gateway {
 
 class feed_reader;
 class pages;
+struct sign_in_ways;
 
 // Everything outlives the HTTP server.
 struct gateway
@@ -25,6 +26,7 @@ struct gateway
     base::secret admin_token;                            // ADMIN_API_TOKEN
     std::optional<course_settings> environment_course{}; // the course that STEPIK_COURSE_ID and the rest give
     std::string play_url = "https://play.boomstream.com"; // BOOMSTREAM_PLAY_URL, without a slash at its end
+    sign_in_ways* ways = nullptr;                         // beside e-mail and code; nothing: none is set up
 };
 
 } // namespace coursegate::web_gateway

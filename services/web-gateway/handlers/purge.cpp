@@ -6,6 +6,7 @@
 #include "storage/play_links.hpp"
 #include "storage/sessions.hpp"
 #include "storage/sign_in.hpp"
+#include "storage/sign_in_attempts.hpp"
 
 #include "coursegate/log/log.hpp"
 
@@ -37,6 +38,8 @@ async::task<void> purge(db::pool& db)
     co_await purge_one(db, "sessions", purge_sessions);
     co_await purge_one(db, "sign_in_failures", purge_sign_in_failures);
     co_await purge_one(db, "play_links", purge_play_links);
+    co_await purge_one(db, "sign_in_attempts", purge_sign_in_attempts);
+    co_await purge_one(db, "sign_in_links", purge_sign_in_links);
 }
 
 } // namespace coursegate::web_gateway

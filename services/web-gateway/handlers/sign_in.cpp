@@ -4,6 +4,7 @@
 #include "domain/input.hpp"
 #include "domain/refused.hpp"
 #include "domain/sign_in.hpp"
+#include "handlers/ways.hpp"
 #include "pages/pages.hpp"
 #include "storage/sessions.hpp"
 #include "storage/sign_in.hpp"
@@ -72,6 +73,7 @@ http::response show_login(
     data["email"] = t.email.size() <= longest_email ? t.email : std::string();
     data["next"] = t.next.empty() ? std::string() : safe_next(t.next);
     data["error"] = error;
+    data["ways"] = ways_for_page(g, who.language, t.next);
     data["here"] = "/login";
     auto out = g.pages.show("login", data, who, status);
     if (!known)

@@ -36,7 +36,8 @@ constexpr db::statement select_all{"accounts.all_about",
     "'made_at', now(),"
     "'user', (SELECT jsonb_build_object('id', id, 'email', email, 'first_name', first_name, 'last_name', "
     "last_name,"
-    "  'stepik_user_id', stepik_user_id, 'telegram_id', telegram_id, 'google_sub', google_sub, 'language', "
+    "  'stepik_user_id', stepik_user_id, 'telegram_id', telegram_id, 'google_sub', google_sub,"
+    "  'telegram_username', telegram_username, 'google_email', google_email, 'language', "
     "locale,"
     "  'time_zone', time_zone, 'has_boomstream_code', boom_code_box IS NOT NULL, 'created_at', created_at,"
     "  'changed_at', changed_at) FROM me),"
@@ -74,9 +75,13 @@ constexpr db::statement empty_user{"accounts.empty_user",
     "UPDATE accounts.users SET email = 'deleted-' || id || '@deleted.invalid', first_name = '', last_name = "
     "'',"
     " boom_code_box = NULL, boom_code_hmac = NULL, code_version = code_version + 1, stepik_user_id = NULL,"
-    " telegram_id = NULL, google_sub = NULL, role = 'student', locale = 'ru', time_zone = 'UTC',"
+    " telegram_id = NULL, google_sub = NULL, telegram_username = '', google_email = '', role = 'student', "
+    "locale = 'ru', time_zone = 'UTC',"
     " notice_telegram = false, notice_email = false, quiet_from = NULL, quiet_to = NULL,"
     " changed_at = now(), deleted_at = now() WHERE id = $1"};
+
+constexpr db::statement delete_links{
+    "accounts.delete_links_of", "DELETE FROM accounts.sign_in_links WHERE user_id = $1"};
 
 constexpr db::statement delete_roles{
     "accounts.delete_roles_of", "DELETE FROM accounts.user_roles WHERE user_id = $1"};
@@ -168,6 +173,7 @@ void delete_account(db::transaction& tx, act by, const base::uuid& user_id)
             tx, by, user_id, db::get<std::int64_t>(r, "course_id"), db::get<std::int64_t>(r, "lesson_id"));
     const auto ended = end_all_sessions(tx, by, user_id);
     tx.exec(delete_roles, user_id);
+    tx.exec(delete_links, user_id);
     tx.exec(empty_user, user_id);
     tx.exec(empty_audit, target_of(user_id));
     write_audit(tx, by, "user.delete", target_of(user_id), nullptr,

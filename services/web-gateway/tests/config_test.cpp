@@ -109,3 +109,45 @@ TEST_CASE("a token that can be guessed is refused")
     s.back().second = "secret";
     CHECK(has(faults_of(s), "ADMIN_API_TOKEN"));
 }
+
+TEST_CASE("a way to sign in is on when its settings are there, and half of one is refused")
+{
+    {
+        runtime::environment env(good());
+        const auto ways = read_config(env).ways;
+        CHECK_FALSE(ways.google);
+        CHECK_FALSE(ways.telegram);
+        CHECK_FALSE(ways.stepik);
+        CHECK(ways.telegram_bot_token.empty());
+    }
+    const auto s = with(
+        good(), {{"APP_URL", "https://watch.example.org/"}, {"GOOGLE_CLIENT_ID", "google"},
+                    {"GOOGLE_CLIENT_SECRET", "google-secret"}, {"TELEGRAM_LOGIN_CLIENT_ID", "123456"},
+                    {"TELEGRAM_LOGIN_CLIENT_SECRET", "telegram-secret"},
+                    {"TELEGRAM_LOGIN_ISSUER", "http://127.0.0.1:9"}, {"STEPIK_LOGIN_CLIENT_ID", "stepik"},
+                    {"STEPIK_LOGIN_CLIENT_SECRET", "stepik-secret"}});
+    CHECK(faults_of(s).empty());
+    runtime::environment env(s);
+    const auto ways = read_config(env).ways;
+    CHECK(ways.site == "https://watch.example.org");
+    REQUIRE(ways.google);
+    CHECK(ways.google->issuer == "https://accounts.google.com");
+    CHECK(ways.google->scope == "openid email profile");
+    CHECK_FALSE(ways.google->secret_in_header);
+    REQUIRE(ways.telegram);
+    CHECK(ways.telegram->issuer == "http://127.0.0.1:9");
+    CHECK(ways.telegram->secret_in_header);
+    REQUIRE(ways.stepik);
+    CHECK(ways.stepik->url == "https://stepik.org");
+
+    for (const auto* name : {"GOOGLE", "TELEGRAM_LOGIN", "STEPIK_LOGIN"}) {
+        const settings site{{"APP_URL", "https://watch.example.org"}};
+        const std::string id = std::string(name) + "_CLIENT_ID";
+        const std::string secret = std::string(name) + "_CLIENT_SECRET";
+        CHECK(has(faults_of(with(with(good(), site), {{id, "x"}})), secret.c_str()));
+        const auto half = faults_of(with(with(good(), site), {{secret, "hush-hush"}}));
+        CHECK(has(half, id.c_str()));
+        CHECK_FALSE(has(half, "hush-hush"));
+        CHECK(has(faults_of(with(good(), {{id, "x"}, {secret, "hush-hush"}})), "APP_URL"));
+    }
+}

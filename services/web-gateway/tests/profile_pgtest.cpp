@@ -131,6 +131,11 @@ TEST_CASE("a person who leaves takes everything of himself along")
     classroom c;
     c.sign_in();
     REQUIRE(c.g.call("PUT", "/v1/users/" + c.anna + "/roles", R"({"role": "support"})").status == 200);
+    c.g.sql(
+        "UPDATE accounts.users SET google_sub = 'g', google_email = 'anna@example.net', telegram_username = "
+        "'anna'");
+    REQUIRE(c.g.call("POST", "/v1/sign-in-links", R"({"user": ")" + c.anna + "\"}").status == 201);
+    CHECK(c.b.get("/profile/data").says("anna@example.net"));
     const auto csrf = c.b.csrf();
     const auto before = c.g.everything();
     const auto refused = c.b.post("/profile/delete", {{"csrf", csrf}, {"email", "anna@example.com"}});
@@ -145,13 +150,15 @@ TEST_CASE("a person who leaves takes everything of himself along")
     CHECK(c.b.token().empty());
     CHECK(c.g.count("accounts.sessions") == 0);
     CHECK(c.g.count("accounts.user_roles") == 0);
+    CHECK(c.g.count("accounts.sign_in_links") == 0);
+    CHECK(c.g.call("POST", "/v1/sign-in-links", R"({"user": ")" + c.anna + "\"}").status == 404);
     CHECK(c.b.sign_in("anna@example.org", "123456789").status == 422);
 
     // Nothing that would name him is left, in the account or in the log of what was done.
     CHECK(c.g.one("SELECT email FROM accounts.users") == "deleted-" + c.anna + "@deleted.invalid");
     CHECK(c.g.one("SELECT concat(first_name, last_name, boom_code_box, boom_code_hmac, stepik_user_id, "
                   "telegram_id, "
-                  "google_sub) FROM accounts.users")
+                  "google_sub, google_email, telegram_username) FROM accounts.users")
               .empty());
     CHECK(c.g.count("accounts.v_notice_settings") == 0);
     const auto log =

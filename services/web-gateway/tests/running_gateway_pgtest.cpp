@@ -279,8 +279,8 @@ std::string running_gateway::everything()
     std::string out;
     for (const auto* table : {"accounts.users", "accounts.audit_log", "accounts.requests", "accounts.outbox",
              "accounts.idempotency_keys", "accounts.user_roles", "accounts.sessions",
-             "accounts.sign_in_failures", "accounts.play_links", "catalog.courses", "catalog.subscriptions",
-             "catalog.lesson_media", "catalog.access_rules"})
+             "accounts.sign_in_failures", "accounts.play_links", "accounts.sign_in_links", "catalog.courses",
+             "catalog.subscriptions", "catalog.lesson_media", "catalog.access_rules"})
         out += one(std::string("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM ") +
                    table + " t");
     return out;
