@@ -1,6 +1,7 @@
 #include "coursegate/base/encoding.hpp"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <sys/random.h>
 
@@ -156,6 +157,17 @@ std::string sha256(std::string_view bytes)
     if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), &length,
             EVP_sha256(), nullptr) != 1)
         throw std::runtime_error("OpenSSL can't compute SHA-256");
+    return out;
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view bytes)
+{
+    std::string out(32, '\0');
+    unsigned int length = 0;
+    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+            reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+            reinterpret_cast<unsigned char*>(out.data()), &length) == nullptr)
+        throw std::runtime_error("OpenSSL can't compute HMAC-SHA-256");
     return out;
 }
 

@@ -4,7 +4,6 @@
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
@@ -218,12 +217,7 @@ result<secret> keyring::open(const box_owner& owner, std::string_view box) const
 std::string keyring::hmac(std::string_view purpose, std::string_view value) const
 {
     const auto key = derive(impl_->keys.back().raw, "coursegate hmac " + std::string(purpose), 32);
-    std::string out(32, '\0');
-    unsigned int length = 0;
-    if (HMAC(EVP_sha256(), key.expose().data(), static_cast<int>(key.expose().size()), octets(value),
-            value.size(), octets(out), &length) == nullptr)
-        openssl_failed("HMAC-SHA256");
-    return out;
+    return hmac_sha256(key.expose(), value);
 }
 
 bool keyring::needs_resealing(std::string_view box) const

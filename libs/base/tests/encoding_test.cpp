@@ -62,6 +62,15 @@ TEST_CASE("SHA-256 gives the published digest")
         base::to_hex(base::sha256("")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+TEST_CASE("HMAC-SHA256 is that of RFC 4231")
+{
+    CHECK(base::to_hex(base::hmac_sha256("Jefe", "what do ya want for nothing?")) ==
+          "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    CHECK(base::to_hex(base::hmac_sha256(
+              std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")) ==
+          "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 TEST_CASE("random digits are digits, all ten of them")
 {
     const auto digits = base::random_digits(2000);

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -62,16 +61,6 @@ std::string literal(std::string_view text)
     return out + "'";
 }
 
-std::string hmac_sha256(std::string_view key, std::string_view data)
-{
-    unsigned char out[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-            reinterpret_cast<const unsigned char*>(data.data()), data.size(), out, &length) == nullptr)
-        throw std::runtime_error("HMAC-SHA256 failed");
-    return std::string(reinterpret_cast<const char*>(out), length);
-}
-
 // What PostgreSQL stores for a password (RFC 5803, SCRAM-SHA-256): sent instead of the password itself, which
 // would otherwise stand in the server's log as soon as anybody turns statement logging on. Other than plain
 // ASCII would need SASLprep: such a password is sent as it is.
@@ -87,8 +76,8 @@ std::string stored_form(const std::string& password)
             EVP_sha256(), static_cast<int>(salted.size()),
             reinterpret_cast<unsigned char*>(salted.data())) != 1)
         throw std::runtime_error("PBKDF2 failed");
-    const auto stored_key = base::sha256(hmac_sha256(salted, "Client Key"));
-    const auto server_key = hmac_sha256(salted, "Server Key");
+    const auto stored_key = base::sha256(base::hmac_sha256(salted, "Client Key"));
+    const auto server_key = base::hmac_sha256(salted, "Server Key");
     return fmt::format("SCRAM-SHA-256${}:{}${}:{}", iterations, base::to_base64(salt),
         base::to_base64(stored_key), base::to_base64(server_key));
 }

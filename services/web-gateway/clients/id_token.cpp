@@ -1,5 +1,7 @@
 #include "clients/id_token.hpp"
 
+#include "clients/json_member.hpp"
+
 #include "coursegate/base/encoding.hpp"
 
 #include <nlohmann/json.hpp>
@@ -66,12 +68,6 @@ const unsigned char* raw(std::string_view bytes)
 number number_of(std::string_view bytes)
 {
     return number(BN_bin2bn(raw(bytes), static_cast<int>(bytes.size()), nullptr));
-}
-
-std::string text_of(const nlohmann::json& j, const char* name)
-{
-    const auto at = j.find(name);
-    return at != j.end() && at->is_string() ? at->get<std::string>() : std::string();
 }
 
 // Base64url without padding, and nothing else.

@@ -1,5 +1,7 @@
 #include "clients/oidc.hpp"
 
+#include "clients/json_member.hpp"
+
 #include "coursegate/base/encoding.hpp"
 #include "coursegate/log/log.hpp"
 
@@ -15,12 +17,6 @@ using namespace std::chrono_literals;
 
 constexpr auto call_deadline = 8s; // the person waits
 constexpr std::size_t largest_answer = 256 * 1024;
-
-std::string text_of(const nlohmann::json& j, const char* name)
-{
-    const auto at = j.find(name);
-    return at != j.end() && at->is_string() ? at->get<std::string>() : std::string();
-}
 
 async::task<base::result<http::client_response>> fetch(http::client& web, std::string url)
 {

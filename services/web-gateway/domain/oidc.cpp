@@ -33,15 +33,6 @@ std::string code_challenge_of(std::string_view verifier)
     return to_base64url(base::sha256(verifier));
 }
 
-bool is_code_verifier(std::string_view text)
-{
-    const auto fits = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-               c == '.' || c == '_' || c == '~';
-    };
-    return text.size() >= 43 && text.size() <= 128 && std::all_of(text.begin(), text.end(), fits);
-}
-
 bool is_signature_known(std::string_view alg)
 {
     return alg == "RS256" || alg == "ES256";

@@ -20,9 +20,6 @@ std::string to_base64url(std::string_view bytes);
 // S256.
 std::string code_challenge_of(std::string_view verifier);
 
-// True for 43 to 128 unreserved characters.
-bool is_code_verifier(std::string_view text);
-
 // ---- What comes back ----
 
 // Signatures by a key pair, and only those we can check. Never "none", and never HS*: there the "key" would

@@ -11,7 +11,6 @@
 namespace coursegate::web_gateway {
 namespace {
 
-constexpr std::size_t block_size = 64; // of SHA-256
 constexpr std::size_t most_fields = 20;
 
 std::int64_t number_of(const std::map<std::string, std::string>& fields, const std::string& name)
@@ -28,19 +27,6 @@ std::int64_t number_of(const std::map<std::string, std::string>& fields, const s
 
 } // namespace
 
-std::string hmac_sha256(std::string_view key, std::string_view text)
-{
-    std::string padded(key.size() > block_size ? base::sha256(key) : std::string(key));
-    padded.resize(block_size, '\0');
-    std::string inner = padded;
-    std::string outer = padded;
-    for (auto& c : inner)
-        c = static_cast<char>(c ^ 0x36);
-    for (auto& c : outer)
-        c = static_cast<char>(c ^ 0x5c);
-    return base::sha256(outer + base::sha256(inner + std::string(text)));
-}
-
 widget_login checked_widget(const std::vector<std::pair<std::string, std::string>>& fields,
     const base::secret& bot_token, base::time_point now)
 {
@@ -56,7 +42,7 @@ widget_login checked_widget(const std::vector<std::pair<std::string, std::string
     std::string signed_text;
     for (const auto& [name, value] : sorted)
         signed_text += (signed_text.empty() ? "" : "\n") + name + "=" + value;
-    const auto expected = base::to_hex(hmac_sha256(base::sha256(bot_token.expose()), signed_text));
+    const auto expected = base::to_hex(base::hmac_sha256(base::sha256(bot_token.expose()), signed_text));
     if (!base::equal_in_constant_time(out.signature, expected))
         throw invalid("hash", "The sign-in does not come from Telegram.");
 

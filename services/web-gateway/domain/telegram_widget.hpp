@@ -27,7 +27,4 @@ struct widget_login
 widget_login checked_widget(const std::vector<std::pair<std::string, std::string>>& fields,
     const base::secret& bot_token, base::time_point now);
 
-// HMAC-SHA256 (RFC 2104), 32 raw bytes.
-std::string hmac_sha256(std::string_view key, std::string_view text);
-
 } // namespace coursegate::web_gateway

@@ -26,6 +26,14 @@ const token_signer& signer(int number)
     return number == 1 ? first : second;
 }
 
+// What a provider that checks PKCE takes (RFC 7636 §4.1).
+bool has_verifier(std::string_view text)
+{
+    return text.size() >= 43 && text.size() <= 128 &&
+           text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") ==
+               std::string_view::npos;
+}
+
 // Everybody who can be asked who somebody is. `code` in a callback is what the person is there: for Stepik
 // his id, else the name of an entry of `people`.
 class providers
@@ -84,7 +92,7 @@ private:
     {
         const auto form = http::query::parse(r.body);
         const auto who = people.find(form.get("code").value_or(""));
-        if (who == people.end() || !is_code_verifier(form.get("code_verifier").value_or("")))
+        if (who == people.end() || !has_verifier(form.get("code_verifier").value_or("")))
             return http::response::json(400, {{"error", "invalid_grant"}});
         const auto now = std::chrono::duration_cast<std::chrono::seconds>(base::now().time_since_epoch());
         nlohmann::json claims{{"iss", url}, {"aud", form.get("client_id").value_or("")}, {"nonce", nonce},
@@ -202,7 +210,8 @@ std::string widget_address(std::int64_t telegram_id, std::chrono::seconds age)
     const auto at = std::chrono::duration_cast<std::chrono::seconds>(base::now().time_since_epoch()) - age;
     const auto date = std::to_string(at.count());
     const auto id = std::to_string(telegram_id);
-    const auto hash = base::to_hex(hmac_sha256(base::sha256(bot_token), "auth_date=" + date + "\nid=" + id));
+    const auto hash =
+        base::to_hex(base::hmac_sha256(base::sha256(bot_token), "auth_date=" + date + "\nid=" + id));
     return "/login/telegram/callback?id=" + id + "&auth_date=" + date + "&hash=" + hash;
 }
 

@@ -88,7 +88,7 @@ widget_fields signed_fields(widget_fields fields)
     std::string text;
     for (const auto& [name, value] : fields)
         text += (text.empty() ? "" : "\n") + name + "=" + value;
-    fields.emplace_back("hash", base::to_hex(hmac_sha256(base::sha256("123456:test-token"), text)));
+    fields.emplace_back("hash", base::to_hex(base::hmac_sha256(base::sha256("123456:test-token"), text)));
     return fields;
 }
 
@@ -98,11 +98,6 @@ TEST_CASE("a code challenge is that of RFC 7636")
 {
     CHECK(code_challenge_of("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") ==
           "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
-    CHECK(is_code_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
-    CHECK(is_code_verifier(to_base64url(std::string(32, '\xff'))));
-    CHECK_FALSE(is_code_verifier(std::string(42, 'a')));
-    CHECK_FALSE(is_code_verifier(std::string(129, 'a')));
-    CHECK_FALSE(is_code_verifier(std::string(43, '+')));
 }
 
 TEST_CASE("a token that its provider signed is believed, whichever of the two kinds of keys made it")
@@ -144,7 +139,7 @@ TEST_CASE("a token that proves nothing is refused")
     // An HMAC with the public key, which everybody has.
     const auto hs_text = to_base64url(R"({"alg":"HS256","kid":"rsa-1"})") + "." + body;
     const auto modulus = *base::from_base64(rsa().jwk()["n"].get<std::string>());
-    CHECK(verdict(keys, hs_text + "." + to_base64url(hmac_sha256(modulus, hs_text))) == not_genuine);
+    CHECK(verdict(keys, hs_text + "." + to_base64url(base::hmac_sha256(modulus, hs_text))) == not_genuine);
     CHECK(verdict(keys, rsa().token(claims, {{"alg", "RS512"}})) == not_genuine);
     // Each key makes one kind of signature.
     CHECK(verdict(keys, rsa().token(claims, {{"alg", "ES256"}})) == not_genuine);
@@ -242,15 +237,6 @@ TEST_CASE("keys are kept as long as their provider says, within reason")
     CHECK(kept("max-age=0") == 1min);
     CHECK(kept("max-age=99999999") == 24h);
     CHECK(kept("max-age=x") == 1min);
-}
-
-TEST_CASE("HMAC-SHA256 is that of RFC 4231")
-{
-    CHECK(base::to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")) ==
-          "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-    CHECK(base::to_hex(hmac_sha256(
-              std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")) ==
-          "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 TEST_CASE("the widget's word is believed when Telegram signed it within the hour")

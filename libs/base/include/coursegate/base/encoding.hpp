@@ -16,5 +16,6 @@ std::string percent_encode(std::string_view text); // everything but RFC 3986 un
 std::string random_bytes(std::size_t count);  // from the operating system's CSPRNG; throws if there is none
 std::string random_digits(std::size_t count); // decimal digits, uniform, same source
 std::string sha256(std::string_view bytes);   // 32 raw bytes
+std::string hmac_sha256(std::string_view key, std::string_view bytes); // RFC 2104, 32 raw bytes
 
 } // namespace coursegate::base
