@@ -200,13 +200,16 @@ pqxx::result connection::script(pqxx::transaction_base& work, const std::string&
     return work.exec(sql);
 }
 
-void connection::once(const std::function<void(transaction&)>& body, afterwards& then)
+void connection::once(const std::function<void(transaction&)>& body, commit_mode mode, afterwards& then)
 {
     auto& usable = open();
-    std::optional<pqxx::work> work;
+    std::unique_ptr<pqxx::dbtransaction> work;
     {
         const round_trip waiting(*this);
-        work.emplace(usable);
+        if (mode == commit_mode::snapshot)
+            work = std::make_unique<pqxx::transaction<pqxx::repeatable_read, pqxx::read_only>>(usable);
+        else
+            work = std::make_unique<pqxx::work>(usable);
     }
     try {
         transaction::access::run(*work, *this, attached_, body, then);
@@ -274,7 +277,7 @@ afterwards connection::transact(
             if (mode == commit_mode::by_itself)
                 alone(body, then);
             else
-                once(body, then);
+                once(body, mode, then);
             return then;
         }
         catch (const pqxx::in_doubt_error& e) {

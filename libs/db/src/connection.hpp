@@ -26,13 +26,6 @@ class attachments;
 class param;
 struct afterwards;
 
-// Statements between BEGIN and COMMIT, or one statement that the server commits by itself.
-enum class commit_mode
-{
-    at_the_end,
-    by_itself
-};
-
 class connection
 {
 public:
@@ -43,7 +36,7 @@ public:
     // Opens it if it isn't. Throws pqxx::broken_connection.
     pqxx::connection& open();
 
-    // Runs body in a transaction and commits; see pool::transact and pool::autocommit. `may_retry` is asked
+    // Runs body in a transaction and commits; see pool. `may_retry` is asked
     // before each further try. Returns what is to be done now that it has committed.
     afterwards transact(const std::function<void(transaction&)>& body, commit_mode mode,
         const std::function<bool()>& may_retry);
@@ -68,7 +61,7 @@ private:
         metrics::histogram* seconds = nullptr;
     };
 
-    void once(const std::function<void(transaction&)>& body, afterwards& then);
+    void once(const std::function<void(transaction&)>& body, commit_mode mode, afterwards& then);
     void alone(const std::function<void(transaction&)>& body, afterwards& then);
     prepared& remembered(const statement& s);
     bool has_died_unseen();

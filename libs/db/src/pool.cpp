@@ -230,7 +230,7 @@ async::task<void> pool::start()
 {
     const std::function<void(transaction&)> nothing = [](transaction&) {
     }; // BEGIN and COMMIT reach the server
-    co_await run(nothing, false);
+    co_await run(nothing, commit_mode::at_the_end);
 }
 
 async::task<void> pool::stop()
@@ -270,16 +270,16 @@ void pool::attach(std::type_index type, std::weak_ptr<void> what)
     impl_->attached.put(type, std::move(what));
 }
 
-async::task<void> pool::run(std::function<void(transaction&)> body, bool by_itself)
+async::task<void> pool::run(std::function<void(transaction&)> body, commit_mode mode)
 {
     const auto self = impl_;
-    const auto initiate = [&self, &body, by_itself](auto handler) {
+    const auto initiate = [&self, &body, mode](auto handler) {
         const auto ex = asio::prefer(asio::get_associated_executor(handler),
             asio::execution::outstanding_work.tracked); // keeps the loop alive
         auto resume = std::make_shared<decltype(handler)>(std::move(handler));
         job j;
         j.body = std::move(body);
-        j.mode = by_itself ? commit_mode::by_itself : commit_mode::at_the_end;
+        j.mode = mode;
         j.done = [ex, resume](std::exception_ptr fault) {
             asio::post(ex, [resume, fault]() mutable { std::move (*resume)(std::move(fault)); });
         };

@@ -309,7 +309,7 @@ async::task<http::response> lesson_page(gateway& g, http::request& request, cons
             waiting = waiting_play_link(tx, who.session_id, places.front().t.course.id, lesson_id);
         return places;
     };
-    const auto places = co_await g.db.transact(body);
+    const auto places = co_await g.db.snapshot(body);
     const writer words(g, seen_by);
     if (places.size() > 1)
         co_return g.pages.show("which_course", words.choice(lesson_id, places), seen_by);

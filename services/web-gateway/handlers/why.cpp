@@ -248,7 +248,7 @@ async::task<http::response> why_route(gateway& g, call& c)
         read_facts(tx, t);
         return t;
     };
-    const auto t = co_await g.db.transact(body);
+    const auto t = co_await g.db.snapshot(body);
     auto language = wished_language;
     if (!language)
         language = preferred_language(c.request.headers.get("Accept-Language").value_or(""));

@@ -23,6 +23,15 @@ namespace coursegate::db {
 
 class transaction;
 
+// How a body runs: between BEGIN and COMMIT; as one statement that the server commits by itself; or reading
+// one moment of the database.
+enum class commit_mode
+{
+    at_the_end,
+    by_itself,
+    snapshot
+};
+
 // The database can't be reached, or the connection broke before COMMIT was sent and every retry failed too.
 class unavailable : public base::dependency_down
 {
@@ -82,7 +91,7 @@ public:
     template <class F>
     auto transact(F body) -> async::task<std::invoke_result_t<F&, transaction&>>
     {
-        return run_body(std::move(body), false);
+        return run_body(std::move(body), commit_mode::at_the_end);
     }
 
     // One statement that commits by itself: one round trip in place of three. The body may run one
@@ -92,7 +101,15 @@ public:
     template <class F>
     auto autocommit(F body) -> async::task<std::invoke_result_t<F&, transaction&>>
     {
-        return run_body(std::move(body), true);
+        return run_body(std::move(body), commit_mode::by_itself);
+    }
+
+    // As transact(), for reading with several statements that must agree with each other: all of them see
+    // the database as it was at the first one, and none may write (REPEATABLE READ READ ONLY).
+    template <class F>
+    auto snapshot(F body) -> async::task<std::invoke_result_t<F&, transaction&>>
+    {
+        return run_body(std::move(body), commit_mode::snapshot);
     }
 
     // In-process wake-ups: `topic` was named by transaction::wake_after_commit in a transaction of this pool
@@ -109,22 +126,22 @@ public:
 
 private:
     template <class F>
-    auto run_body(F body, bool by_itself) -> async::task<std::invoke_result_t<F&, transaction&>>
+    auto run_body(F body, commit_mode mode) -> async::task<std::invoke_result_t<F&, transaction&>>
     {
         using R = std::invoke_result_t<F&, transaction&>;
         if constexpr (std::is_void_v<R>) {
             std::function<void(transaction&)> erased = [&body](transaction& tx) { body(tx); };
-            co_await run(std::move(erased), by_itself);
+            co_await run(std::move(erased), mode);
         }
         else {
             std::optional<R> out;
             std::function<void(transaction&)> erased = [&body, &out](
                                                            transaction& tx) { out.emplace(body(tx)); };
-            co_await run(std::move(erased), by_itself);
+            co_await run(std::move(erased), mode);
             co_return std::move(*out);
         }
     }
-    async::task<void> run(std::function<void(transaction&)> body, bool by_itself);
+    async::task<void> run(std::function<void(transaction&)> body, commit_mode mode);
     void attach(std::type_index type, std::weak_ptr<void> what);
 
     struct impl;
