@@ -10,6 +10,7 @@
 #include "handlers/sign_in.hpp"
 #include "handlers/sign_in_links.hpp"
 #include "handlers/site.hpp"
+#include "handlers/staff.hpp"
 #include "handlers/uses.hpp"
 #include "handlers/ways.hpp"
 
@@ -83,6 +84,9 @@ std::vector<http::route> routes(gateway& g)
         {"POST", "/profile/notices", for_visitor(g, notices_form)},
         {"GET", "/profile/data", for_visitor(g, own_data_route)},
         {"POST", "/profile/delete", for_visitor(g, delete_account_form)},
+
+        // The admin area: authors and staff
+        {"GET", "/admin", for_staff(g, admin_page)},
 
         // Signing in
         {"GET", "/login", open(login_page)},

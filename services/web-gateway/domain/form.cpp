@@ -67,9 +67,9 @@ bool is_form_type(std::string_view content_type)
     return plain == type || plain == std::string(type) + ";charset=utf-8";
 }
 
-form form::parse(std::string_view body)
+form form::parse(std::string_view body, std::size_t most)
 {
-    if (body.size() > most_bytes)
+    if (body.size() > most)
         throw broken("it is too long");
     form out;
     while (!body.empty()) {

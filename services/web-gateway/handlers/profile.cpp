@@ -7,6 +7,7 @@
 #include "pages/pages.hpp"
 #include "pages/zones.hpp"
 #include "storage/profile.hpp"
+#include "storage/roles.hpp"
 #include "storage/sessions.hpp"
 
 #include <nlohmann/json.hpp>
@@ -243,10 +244,15 @@ async::task<http::response> delete_account_form(gateway& g, http::request& reque
             say("Nothing was deleted: the e-mail you typed is not the one of this account."), "");
     const auto by = who.acting(request);
     auto body = [&](db::transaction& tx) {
+        if (is_only_admin(tx, who.user_id))
+            return false;
         delete_account(tx, by, who.user_id);
         return true;
     };
-    co_await g.db.transact(body);
+    const bool done = co_await g.db.transact(body);
+    if (!done)
+        co_return co_await show(g, who, 422,
+            say("Nothing was deleted: you are the only admin. Make somebody else an admin first."), "");
     auto stranger = reader_of(request);
     stranger.language = who.language;
     auto out = g.pages.show("farewell", nlohmann::json::object(), stranger);

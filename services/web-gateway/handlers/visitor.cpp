@@ -4,6 +4,7 @@
 #include "domain/refused.hpp"
 #include "domain/role.hpp"
 #include "domain/sign_in.hpp"
+#include "domain/staff.hpp"
 #include "pages/pages.hpp"
 #include "storage/sessions.hpp"
 
@@ -74,7 +75,7 @@ bool has_csrf(const http::request& request, const std::string& wanted)
     if (!is_form_type(request.headers.get("Content-Type").value_or("")))
         return false;
     try {
-        const auto given = form::parse(request.body).text_or("csrf", "");
+        const auto given = form::parse(request.body, form::most_bytes_of_known).text_or("csrf", "");
         return base::equal_in_constant_time(given, wanted);
     }
     catch (const refused&) {
@@ -147,6 +148,7 @@ reader reader_of(const visitor& who)
     out.time_zone = who.time_zone;
     out.name = who.first_name.empty() ? who.email : who.first_name;
     out.csrf = who.csrf;
+    out.is_staff = rights_of(who.roles, who.authors_of).is_staff();
     return out;
 }
 

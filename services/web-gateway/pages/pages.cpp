@@ -142,6 +142,7 @@ http::response pages::show(
     all["csrf"] = who.csrf;
     all["signed_in"] = who.name.has_value();
     all["name"] = who.name.value_or("");
+    all["is_staff"] = who.is_staff;
     for (const auto& [name, path] : asset_paths_) {
         auto key = name;
         std::replace(key.begin(), key.end(), '.', '_');

@@ -29,6 +29,7 @@ struct reader
     std::string time_zone = "UTC";   // IANA name
     std::optional<std::string> name; // of somebody who is signed in
     std::string csrf;                // for the hidden field of every form
+    bool is_staff = false;           // is shown the way to /admin
 };
 
 // The language of a stranger: the cookie `lang`, else Accept-Language, else ru.
@@ -46,7 +47,8 @@ public:
     pages& operator=(const pages&) = delete;
 
     // templates/<page>.html inside layout.html. `data` may say `here`, where a change of language leads back
-    // to (a local path; left out: "/"). Throws std::logic_error when there is no such page.
+    // to (a local path; left out: "/"), and `wide` with `sections` (handlers/staff.hpp). Throws
+    // std::logic_error when there is no such page.
     http::response show(
         std::string_view page, const nlohmann::json& data, const reader& who, int status = 200) const;
 

@@ -25,6 +25,9 @@ constexpr db::statement select_notices{"accounts.notices_of",
     "SELECT notice_telegram, notice_email, to_char(quiet_from, 'HH24:MI') AS quiet_from,"
     " to_char(quiet_to, 'HH24:MI') AS quiet_to FROM accounts.users WHERE id = $1"};
 
+constexpr db::statement lock_user{
+    "accounts.lock_own_user", "SELECT 1 FROM accounts.users WHERE id = $1 FOR UPDATE"};
+
 constexpr db::statement update_notices{"accounts.change_notices",
     "UPDATE accounts.users SET notice_telegram = $2, notice_email = $3, quiet_from = $4::time,"
     " quiet_to = $5::time, changed_at = now() WHERE id = $1"};
@@ -86,13 +89,14 @@ constexpr db::statement delete_links{
 constexpr db::statement delete_roles{
     "accounts.delete_roles_of", "DELETE FROM accounts.user_roles WHERE user_id = $1"};
 
-// That something was done stays; what stood in it about the person, and from where he did it, goes.
+// That something was done stays; what stood in it about the person, and from where he did it, goes. An
+// account that somebody else's word created (`sign-in/google`) was created from where the person sat.
 constexpr db::statement empty_audit{"accounts.empty_audit_of",
     "UPDATE accounts.audit_log SET"
     " before = CASE WHEN target = $1 THEN NULL ELSE before END,"
     " after = CASE WHEN target = $1 THEN NULL ELSE after END,"
     " why = CASE WHEN target = $1 THEN NULL ELSE why END,"
-    " address = CASE WHEN who = $1 THEN NULL ELSE address END"
+    " address = CASE WHEN who = $1 OR who LIKE 'sign-in/%' THEN NULL ELSE address END"
     " WHERE target = $1 OR who = $1"};
 
 std::string target_of(const base::uuid& id)
@@ -146,6 +150,7 @@ void change_profile(db::transaction& tx, const act& by, const base::uuid& user_i
 void change_notices(
     db::transaction& tx, const act& by, const base::uuid& user_id, const notice_settings& wish)
 {
+    tx.exec(lock_user, user_id); // of two changes at once, the second sees what the first has left
     const auto before = notices_of(tx, user_id);
     if (before == wish)
         return;

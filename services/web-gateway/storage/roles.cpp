@@ -22,6 +22,9 @@ constexpr db::statement delete_role{"accounts.take_role",
 constexpr db::statement select_roles{"accounts.roles_of",
     "SELECT role, course_id FROM accounts.user_roles WHERE user_id = $1 ORDER BY role, course_id"};
 
+constexpr db::statement select_admins{"accounts.lock_admins",
+    "SELECT user_id FROM accounts.user_roles WHERE role = 'admin' ORDER BY user_id FOR UPDATE"};
+
 void must_be_there(db::transaction& tx, const base::uuid& user_id)
 {
     if (!find_user(tx, user_id))
@@ -56,6 +59,12 @@ std::vector<given_role> take_role(
     if (tx.exec(delete_role, user_id, role.role, role.course_id).affected_rows() > 0)
         write_audit(tx, by, "role.take", "user/" + base::to_string(user_id), audit_view(role), nullptr);
     return roles_of(tx, user_id);
+}
+
+bool is_only_admin(db::transaction& tx, const base::uuid& user_id)
+{
+    const auto rows = tx.exec(select_admins);
+    return rows.size() == 1 && db::get<base::uuid>(rows[0], "user_id") == user_id;
 }
 
 std::vector<given_role> roles_of(db::transaction& tx, const base::uuid& user_id)

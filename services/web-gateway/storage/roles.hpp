@@ -21,4 +21,7 @@ std::vector<given_role> take_role(
 
 std::vector<given_role> roles_of(db::transaction& tx, const base::uuid& user_id);
 
+// Whether nobody but him is an admin. Locks the admins' rows: of two who leave at once, one is the last.
+bool is_only_admin(db::transaction& tx, const base::uuid& user_id);
+
 } // namespace coursegate::web_gateway

@@ -1,8 +1,11 @@
-#include "running_gateway.hpp"
+#include "browser.hpp"
+
+#include "domain/staff.hpp"
 
 #include "coursegate/base/uuid.hpp"
 
 using namespace coursegate;
+using namespace coursegate::web_gateway;
 using namespace coursegate::web_gateway::tests;
 
 TEST_CASE("a role is given once and taken once, and both are in the audit log")
@@ -80,4 +83,39 @@ TEST_CASE("the same role given by several at the same moment is there once")
         CHECK(r.status == 200);
     CHECK(g.count("accounts.user_roles") == 1);
     CHECK(g.count("accounts.audit_log WHERE what = 'role.give'") == 1);
+}
+
+TEST_CASE("the admin area is for people with a role, and everybody sees his own courses only")
+{
+    running_gateway g;
+    g.add_course(5);
+    browser anna(g);
+    browser stranger(g);
+    const auto made =
+        g.call("POST", "/v1/users", R"({"email": "anna@example.org", "boom_code": "123456789"})");
+    REQUIRE(made.status == 201);
+    CHECK(stranger.get("/admin").status == 302);
+    REQUIRE(anna.sign_in("anna@example.org", "123456789").status == 303);
+    CHECK(anna.get("/admin").status == 403);
+    CHECK_FALSE(anna.get("/dashboard").says("href=\"/admin\""));
+    REQUIRE(g.call("PUT", "/v1/users/" + made.at("/id") + "/roles", R"({"role": "author", "course_id": 5})")
+                .status == 200);
+    CHECK(anna.get("/admin").status == 303);
+    CHECK(anna.get("/dashboard").says("href=\"/admin\""));
+}
+
+TEST_CASE("each role's rights")
+{
+    const auto author = rights_of({"student", "author"}, {5});
+    CHECK((author.sees(5) && author.changes(5) && author.repairs_in(5)));
+    CHECK_FALSE((author.sees(6) || author.changes(6) || author.repairs_in(6) || author.changes_all));
+    CHECK(author.seen_courses() == std::vector<std::int64_t>{5});
+    const auto support = rights_of({"support"}, {});
+    CHECK((support.sees(5) && !support.changes(5) && !support.repairs_in(5)));
+    const auto ops = rights_of({"ops"}, {});
+    CHECK((ops.sees(5) && !ops.changes(5) && ops.repairs_in(5)));
+    const auto admin = rights_of({"admin"}, {});
+    CHECK((admin.sees(5) && admin.changes(5) && admin.repairs_in(5) && admin.changes_all));
+    CHECK_FALSE(rights_of({"student"}, {}).is_staff());
+    CHECK_FALSE(rights_of({"student"}, {5}).sees(5)); // not an author any more
 }
