@@ -319,6 +319,9 @@ afterwards connection::transact(
             what = first_line(e.what());
         }
         catch (const pqxx::sql_error& e) {
+            // Elsewhere it is a standby that answers; here the server does what it was told to.
+            if (mode == commit_mode::snapshot && e.sqlstate() == "25006")
+                throw std::logic_error("a snapshot can't write: " + first_line(e.what()));
             if (!passes(e.sqlstate()) && dynamic_cast<const pqxx::insufficient_resources*>(&e) == nullptr)
                 throw;
             drop();

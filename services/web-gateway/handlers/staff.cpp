@@ -70,7 +70,7 @@ http::response show_admin(gateway& g, const visitor& who, std::string_view here,
 
 async::task<http::response> admin_page(gateway&, http::request&, const visitor&)
 {
-    co_return http::response::redirect(sections.front().path);
+    co_return http::response::redirect(std::string(sections.front().path));
 }
 
 } // namespace coursegate::web_gateway

@@ -195,7 +195,7 @@ TEST_CASE("a person who leaves takes everything of himself along")
     CHECK(revoke.at("/data/lesson_id") == "502");
     CHECK(revoke.at("/data/actor") == "user/" + c.anna);
     CHECK(revoke.at("/data/reason") == "The account was deleted by its owner.");
-    CHECK(c.g.events("account_linked") == 2); // at the beginning and at the end
+    CHECK(c.g.events("account_linked") == 3); // at the beginning, boris's, and at the end
     CHECK(c.g.last_event("account_linked").at("/data/stepik_user_id") != "900");
     CHECK(c.g.call("POST", "/v1/users", R"({"email": "anna@example.org", "stepik_user_id": 900})").status ==
           201);
