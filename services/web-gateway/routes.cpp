@@ -6,6 +6,7 @@
 #include "handlers/dashboard.hpp"
 #include "handlers/identities.hpp"
 #include "handlers/lesson.hpp"
+#include "handlers/moves.hpp"
 #include "handlers/profile.hpp"
 #include "handlers/sign_in.hpp"
 #include "handlers/sign_in_links.hpp"
@@ -68,6 +69,7 @@ std::vector<http::route> routes(gateway& g)
         {"GET", "/", open(home_page)},
         {"GET", "/dashboard", for_visitor(g, dashboard_page)},
         {"GET", "/dashboard/courses", for_visitor(g, courses_part)},
+        {"GET", "/dashboard/moves", for_visitor(g, moves_stream)},
         {"POST", "/dashboard/check", for_visitor(g, check_form)},
         {"GET", "/me", for_visitor(g, me_page)},
         {"GET", "/assets/{file}", open(asset_route)},

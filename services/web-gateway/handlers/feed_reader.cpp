@@ -40,6 +40,8 @@ feed_item_ptr make_item(const feed_row& row)
     item->position = row.position;
     item->type = row.type;
     item->course_id = row.course_id;
+    item->stepik_user_id = row.stepik_user_id;
+    item->user_id = row.user_id;
     const auto event = nlohmann::json::parse(row.event, nullptr, false);
     auto data = nlohmann::json::object();
     if (event.is_object()) {
@@ -56,6 +58,9 @@ feed_item_ptr make_item(const feed_row& row)
 bool feed_filter::wants(const feed_item& item) const
 {
     if (course_id && item.course_id != course_id)
+        return false;
+    if (person && item.user_id != person->user_id &&
+        (!person->stepik_user_id || item.stepik_user_id != person->stepik_user_id))
         return false;
     return types.empty() || types.contains(item.type);
 }

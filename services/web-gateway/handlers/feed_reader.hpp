@@ -8,6 +8,7 @@
 #include "coursegate/async/gate.hpp"
 #include "coursegate/async/signal.hpp"
 #include "coursegate/base/clock.hpp"
+#include "coursegate/base/uuid.hpp"
 #include "coursegate/db/pool.hpp"
 
 #include <cstdint>
@@ -28,15 +29,25 @@ struct feed_item
     feed_position position;
     std::string type;
     std::optional<std::int64_t> course_id{};
+    std::optional<std::int64_t> stepik_user_id{};
+    std::optional<base::uuid> user_id{};
     std::string data; // JSON on one line: the event's data, event_id, time, type
 };
 using feed_item_ptr = std::shared_ptr<const feed_item>;
 
 feed_item_ptr make_item(const feed_row& row);
 
+// One student: events name him by either id.
+struct feed_person
+{
+    base::uuid user_id{};
+    std::optional<std::int64_t> stepik_user_id{};
+};
+
 // What one stream wants to see.
 struct feed_filter
 {
+    std::optional<feed_person> person{}; // nothing: everybody
     std::optional<std::int64_t> course_id{};
     std::set<std::string> types{}; // empty: all
 

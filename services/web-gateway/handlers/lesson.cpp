@@ -151,6 +151,8 @@ public:
         out["on_stepik"] = stepik_link(l.id, {});
         out["state"] = to_string(p.seen);
         out["state_word"] = text(word_of(p.seen));
+        out["from"] = path_of(l.id, p.t.course.id);
+        out["moves"] = p.seen == look::moving ? "true" : "false";
         out["before"] = neighbour(p, p.before);
         out["after"] = neighbour(p, p.after);
         if (p.seen == look::open)

@@ -20,12 +20,12 @@ constexpr db::statement insert_feed{"accounts.append_feed",
     " ORDER BY nth ON CONFLICT (event_id) DO NOTHING"};
 
 constexpr db::statement select_feed{"accounts.read_feed",
-    "SELECT xid, seq, event, type, course_id FROM accounts.feed"
+    "SELECT xid, seq, event, type, course_id, stepik_user_id, user_id FROM accounts.feed"
     " WHERE (xid, seq) > ($1::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())"
     " ORDER BY xid, seq LIMIT $3"};
 
 constexpr db::statement select_feed_up_to{"accounts.read_feed_up_to",
-    "SELECT xid, seq, event, type, course_id FROM accounts.feed"
+    "SELECT xid, seq, event, type, course_id, stepik_user_id, user_id FROM accounts.feed"
     " WHERE (xid, seq) > ($1::xid8, $2::bigint) AND (xid, seq) <= ($4::xid8, $5::bigint)"
     "   AND xid < pg_snapshot_xmin(pg_current_snapshot())"
     " ORDER BY xid, seq LIMIT $3"};
@@ -93,6 +93,8 @@ feed_page read_feed(
         row.event = db::get<std::string>(r, "event");
         row.type = db::get<std::string>(r, "type");
         row.course_id = db::get_optional<std::int64_t>(r, "course_id");
+        row.stepik_user_id = db::get_optional<std::int64_t>(r, "stepik_user_id");
+        row.user_id = db::get_optional<base::uuid>(r, "user_id");
         out.rows.push_back(std::move(row));
     }
     if (out.rows.empty())

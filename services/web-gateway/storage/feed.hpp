@@ -39,6 +39,8 @@ struct feed_row
     std::string event;
     std::string type;
     std::optional<std::int64_t> course_id{};
+    std::optional<std::int64_t> stepik_user_id{};
+    std::optional<base::uuid> user_id{};
 };
 
 struct feed_page

@@ -214,6 +214,8 @@ TEST_CASE("a locked lesson says why in the words of GET /v1/why")
 {
     classroom c;
     c.sign_in();
+    CHECK(c.b.get("/lessons/502").says("data-moves=\"true\"")); // the page waits with the reader
+    CHECK(c.b.get("/lessons/504").says("data-moves=\"false\""));
     for (const int lesson : {502, 504}) {
         const auto id = std::to_string(lesson);
         const auto why = c.g.call("GET", "/v1/why?user=" + c.anna + "&course=5&lang=en&lesson=" + id);

@@ -1,4 +1,4 @@
-#include "running_gateway.hpp"
+#include "classroom.hpp"
 #include "sse_client.hpp"
 
 #include "handlers/on_event.hpp"
@@ -16,11 +16,11 @@ namespace {
 
 const std::string with_token = std::string("Authorization: Bearer ") + token + "\r\n";
 
-events::envelope passed(std::int64_t course, std::int64_t lesson)
+events::envelope passed(std::int64_t course, std::int64_t lesson, std::int64_t student = 900)
 {
     events::lesson_passed e;
     e.course_id = course;
-    e.stepik_user_id = 900;
+    e.stepik_user_id = student;
     e.lesson_id = lesson;
     e.passed_before = e.seen_at = base::now();
     return events::wrap("stepik-sync", e);
@@ -98,6 +98,41 @@ TEST_CASE("a stream shows what happens from now on, with id, type and data")
         CHECK(left);
     };
     g.run(watch);
+}
+
+TEST_CASE("a page hears that something about its reader has changed, and of nobody else")
+{
+    classroom c;
+    c.sign_in();
+    auto watch = [&]() -> async::task<void> {
+        sse_client stream(c.g.executor(), c.g.port());
+        const auto cookie = "Cookie: __Host-session=" + c.b.token() + "\r\n";
+        const auto status = co_await stream.open("/dashboard/moves", cookie);
+        CHECK(status == "HTTP/1.1 200 OK");
+        const bool follows =
+            co_await testkit::eventually_async(2s, [&] { return c.g.feed().followers() == 1; });
+        CHECK(follows);
+        co_await append(c.g, passed(5, 1, 901));
+        co_await append(c.g, passed(5, 2)); // Anna's, by her Stepik id
+        const auto seen = co_await stream.next(20s);
+        REQUIRE(seen);
+        CHECK(seen->event == "moved");
+        CHECK(seen->data == "1"); // what it was is the page's to say
+        events::grant_failed failed;
+        failed.user_id = base::parse_uuid(c.anna).value();
+        const auto about_her = events::wrap("boomstream-grant", failed); // by her id here
+        co_await append(c.g, about_her);
+        const auto again = co_await stream.next(20s);
+        CHECK(again.has_value());
+        stream.close();
+        const bool left = co_await testkit::eventually_async(5s, [&] { return c.g.feed().followers() == 0; });
+        CHECK(left);
+        const std::string nothing;
+        sse_client stranger(c.g.executor(), c.g.port());
+        const auto refused = co_await stranger.open("/dashboard/moves", nothing);
+        CHECK(refused == "HTTP/1.1 302 Found");
+    };
+    c.g.run(watch);
 }
 
 TEST_CASE("a stream is woken, not polled")
