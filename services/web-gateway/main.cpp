@@ -4,6 +4,7 @@
 #include "handlers/environment_course.hpp"
 #include "handlers/feed_reader.hpp"
 #include "handlers/on_event.hpp"
+#include "handlers/parked_messages.hpp"
 #include "handlers/purge.hpp"
 #include "handlers/site.hpp"
 #include "handlers/ways.hpp"
@@ -55,7 +56,9 @@ try {
     environment_course from_environment{db, keys, cfg.environment_course};
     http::client web{daemon.executor()};
     sign_in_ways ways{web, cfg.ways};
-    gateway g{db, keys, feed, site, cfg.admin_token, cfg.environment_course, cfg.play_url, &ways};
+    async::workers looks{{"broker-looks", 1, 8}};
+    parked_messages parked{cfg.broker, looks};
+    gateway g{db, keys, feed, site, cfg.admin_token, cfg.environment_course, cfg.play_url, &ways, &parked};
     http::server_settings listening;
     listening.host = cfg.host;
     listening.port = cfg.port;
@@ -67,7 +70,7 @@ try {
     http::server server{daemon.executor(), listening, routes(g)};
 
     daemon.every(std::chrono::hours(1), "purge", [&db] { return purge(db); });
-    daemon.start_in_order({db, from_environment, publisher, relay, listener, feed, consumer, server});
+    daemon.start_in_order({db, from_environment, publisher, relay, listener, feed, consumer, looks, server});
     return daemon.run();
 }
 catch (const std::exception& e) {

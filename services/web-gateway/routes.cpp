@@ -12,6 +12,7 @@
 #include "handlers/sign_in_links.hpp"
 #include "handlers/site.hpp"
 #include "handlers/staff.hpp"
+#include "handlers/trouble.hpp"
 #include "handlers/uses.hpp"
 #include "handlers/ways.hpp"
 
@@ -89,6 +90,12 @@ std::vector<http::route> routes(gateway& g)
 
         // The admin area: authors and staff
         {"GET", "/admin", for_staff(g, admin_page)},
+        {"GET", "/admin/trouble", for_staff(g, trouble_page)},
+        {"GET", "/admin/trouble/failures", for_staff(g, failures_page)},
+        {"POST", "/admin/trouble/failures", for_staff(g, retry_form)},
+        {"POST", "/admin/trouble/audits", for_staff(g, audit_form)},
+        {"GET", "/admin/trouble/parked/{queue}", for_staff(g, parked_page)},
+        {"POST", "/admin/trouble/parked/{queue}", for_staff(g, redrive_form)},
 
         // Signing in
         {"GET", "/login", open(login_page)},

@@ -56,7 +56,7 @@ slice read(const std::string& where, const std::string& folder, std::string_view
 {
     try {
         const auto json = nlohmann::json::parse(text);
-        only(where, json, {"service", "schemas", "reads", "publishes", "queues"});
+        only(where, json, {"service", "schemas", "reads", "publishes", "queues", "redrives"});
         slice out;
         out.service = json.at("service").get<std::string>();
         if (out.service != folder)
@@ -66,6 +66,7 @@ slice read(const std::string& where, const std::string& folder, std::string_view
             wrong(where, "a slice owns at least one schema");
         out.reads = strings(where, json, "reads", view_form);
         out.publishes = strings(where, json, "publishes", key_form);
+        out.redrives = json.value("redrives", false);
         for (const auto& q : json.value("queues", nlohmann::json::array())) {
             only(where, q, {"name", "bindings", "prefetch", "max_attempts"});
             amqp::queue queue;

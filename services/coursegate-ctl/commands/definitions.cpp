@@ -57,8 +57,9 @@ nlohmann::json broker_definitions(
         const auto& user = found->second.user;
         add_user(found->second, "");
         const auto own = fmt::format("{}\\.(events|unheard|{}\\..*)", p, quote(slice.service));
+        const auto read = own + (slice.redrives ? fmt::format("|{}\\..*\\.dead", p) : std::string());
         permissions.push_back({{"user", user}, {"vhost", "/"}, {"configure", "^" + own + "$"},
-            {"write", "^(amq\\.default|" + own + ")$"}, {"read", "^" + own + "$"}});
+            {"write", "^(amq\\.default|" + own + ")$"}, {"read", "^(" + read + ")$"}});
         topics.push_back({{"user", user}, {"vhost", "/"}, {"exchange", prefix + ".events"},
             {"write", slice.publishes.empty() ? "^$" : any_of(slice.publishes)}, {"read", ".*"}});
     }

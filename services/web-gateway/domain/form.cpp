@@ -4,6 +4,7 @@
 #include "domain/refused.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace coursegate::web_gateway {
 namespace {
@@ -103,6 +104,11 @@ std::string form::text_or(const char* name, std::string otherwise)
     asked_.insert(name);
     const auto found = fields_.find(name);
     return found == fields_.end() ? otherwise : found->second;
+}
+
+std::int64_t form::id(const char* name)
+{
+    return checked_number(text(name), name, 1, std::numeric_limits<std::int64_t>::max());
 }
 
 void form::finish() const

@@ -1,6 +1,7 @@
 // A form that a browser sent: application/x-www-form-urlencoded, read strictly.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -26,6 +27,8 @@ public:
     // A field's text. Throws `refused` (missing_field) naming it; an empty one is there.
     const std::string& text(const char* name);
     std::string text_or(const char* name, std::string otherwise);
+    // A number above 0. Throws `refused` (missing_field, invalid_value) naming it.
+    std::int64_t id(const char* name);
 
     // Throws `refused` (unknown_field) when there is a field that nobody asked for.
     void finish() const;

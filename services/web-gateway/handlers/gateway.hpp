@@ -14,6 +14,7 @@ namespace coursegate::web_gateway {
 
 class feed_reader;
 class pages;
+class parked_messages;
 struct sign_in_ways;
 
 // Everything outlives the HTTP server.
@@ -27,6 +28,7 @@ struct gateway
     std::optional<course_settings> environment_course{}; // the course that STEPIK_COURSE_ID and the rest give
     std::string play_url = "https://play.boomstream.com"; // BOOMSTREAM_PLAY_URL, without a slash at its end
     sign_in_ways* ways = nullptr;                         // beside e-mail and code; nothing: none is set up
+    parked_messages* parked = nullptr;                    // nothing: no broker is at hand (tests)
 };
 
 } // namespace coursegate::web_gateway

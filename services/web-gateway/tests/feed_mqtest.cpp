@@ -1,4 +1,5 @@
 #include "handlers/on_event.hpp"
+#include "handlers/parked_messages.hpp"
 
 #include "coursegate/amqp/consumer.hpp"
 #include "coursegate/amqp/publisher.hpp"
@@ -88,6 +89,56 @@ TEST_CASE("whatever is published ends in the event log once")
     };
     testkit::run(loop, run, 60s);
     CHECK(recorded() == 301);
+}
+
+TEST_CASE("what was put aside is shown with its reason and goes back when somebody says so")
+{
+    const auto topology = slices::topology_of(slices::find("web-gateway"));
+    testkit::broker broker(topology);
+    boost::asio::io_context loop;
+    amqp::publisher publisher(loop.get_executor(), broker.settings(), topology);
+    async::workers threads({"test", 1, 4});
+    parked_messages parked(broker.settings(), threads);
+    CHECK(parked_messages::is_queue("web-gateway.feed"));
+    CHECK_FALSE(parked_messages::is_queue("web-gateway.feed.dead"));
+    auto run = [&]() -> async::task<void> {
+        co_await publisher.start();
+        const auto nothing = co_await parked.list();
+        CHECK(nothing.empty());
+        for (const auto* id : {"one", "two", "three"}) {
+            amqp::copy c;
+            c.queue = broker.settings().prefix + ".web-gateway.feed.dead";
+            c.message_id = id;
+            c.type = "lesson_passed";
+            c.body = "{}";
+            c.headers = {{"x-reason", "handler"}, {"x-last-error", "it broke"}};
+            const auto sent = co_await publisher.publish_copy(c);
+            CHECK(sent == events::delivery::confirmed);
+        }
+        const auto queues = co_await parked.list();
+        REQUIRE(queues.size() == 1);
+        CHECK(queues[0].queue == "web-gateway.feed");
+        CHECK(queues[0].parked == 3);
+        const std::string queue = "web-gateway.feed";
+        const auto shown = co_await parked.preview(queue, 2);
+        REQUIRE(shown.size() == 2);
+        CHECK(shown[0].message_id == "one");
+        CHECK(shown[0].reason == "handler");
+        CHECK(shown[0].error == "it broke");
+        const std::set<std::string> second{"two"};
+        const auto moved = co_await parked.redrive(queue, second, 100);
+        CHECK(moved == 1);
+        const std::set<std::string> all;
+        const auto rest = co_await parked.redrive(queue, all, 100);
+        CHECK(rest == 2);
+        const auto empty = co_await parked.list();
+        CHECK(empty.empty());
+        co_await threads.stop();
+        co_await publisher.stop();
+    };
+    testkit::run(loop, run, 60s);
+    amqp::inspector look(broker.settings());
+    CHECK(look.depth(broker.settings().prefix + ".web-gateway.feed") == 3u);
 }
 
 TEST_CASE("every event that web-gateway publishes or hears of is bound to its feed")

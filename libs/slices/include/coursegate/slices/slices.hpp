@@ -19,6 +19,7 @@ struct slice
     std::vector<std::string> reads;     // views of others it may select: "catalog.v_courses"
     std::vector<std::string> publishes; // routing keys: "lesson_passed.v1"
     std::vector<amqp::queue> queues;
+    bool redrives = false; // it may read what any service has parked, to show it and to put it back
     std::vector<db::migration> migrations; // of its schemas, in order
 
     std::string role() const;         // "coursegate_stepik_sync": default login role
