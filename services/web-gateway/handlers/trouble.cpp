@@ -329,10 +329,10 @@ async::task<http::response> parked_page(gateway& g, http::request& request, cons
     for (auto& m : co_await g.parked->preview(queue, most_previewed)) {
         nlohmann::json one;
         one["message_id"] = m.message_id;
-        one["type"] = m.type;
+        one["type"] = m.type.empty() ? m.message_id.empty() ? queue : m.message_id : m.type;
         one["reason"] = m.reason;
         one["handler"] = m.handler;
-        one["error"] = m.error;
+        one["error"] = m.error == m.reason ? std::string() : m.error;
         one["failed_at"] = m.failed_at;
         shorten(m.body);
         one["body"] = is_utf8(m.body) ? m.body : std::string("(not text)");
