@@ -437,12 +437,20 @@ bool connection::examine_head(exchange& x, bool is_complete)
     return true;
 }
 
-std::string connection::peer_address(const http::headers& h) const
+bool connection::is_trusted(std::string_view address) const
 {
     const auto& trusted = core_->settings.trusted_proxies;
-    const auto is_trusted = [&](std::string_view a) {
-        return std::find(trusted.begin(), trusted.end(), a) != trusted.end();
-    };
+    return std::find(trusted.begin(), trusted.end(), address) != trusted.end();
+}
+
+// As the proxy says that ends TLS for us; nobody else's word counts.
+bool connection::came_by_tls(const http::headers& h) const
+{
+    return equal_without_case(h.get("X-Forwarded-Proto").value_or(""), "https") && is_trusted(peer_);
+}
+
+std::string connection::peer_address(const http::headers& h) const
+{
     if (!is_trusted(peer_))
         return peer_;
     // Each proxy appends the address it saw: the last one that isn't a proxy of ours is the caller.
@@ -580,6 +588,8 @@ std::string connection::head(const exchange& x, const response& r, bool is_strea
                     out += line;
             }
     }
+    if (core_->settings.security_headers && came_by_tls(x.request.headers))
+        out += "Strict-Transport-Security: max-age=31536000\r\n";
     out += "X-Request-Id: ";
     out += x.request.request_id;
     out += "\r\n";

@@ -41,6 +41,8 @@ private:
     bool examine_head(exchange& x, bool is_complete); // false: refused
     bool split_target(exchange& x);
     std::string peer_address(const http::headers& h) const;
+    bool is_trusted(std::string_view address) const; // one of the proxies
+    bool came_by_tls(const http::headers& h) const;
     async::task<void> handle(std::shared_ptr<exchange> x);
     async::task<bool> answer(exchange& x, response& r);
     async::task<void> answer_stream(std::shared_ptr<exchange> x);

@@ -39,6 +39,8 @@ server_core::server_core(async::executor ex, server_settings s, std::vector<rout
     if (settings.security_headers)
         security_lines = "X-Content-Type-Options: nosniff\r\n"
                          "Referrer-Policy: strict-origin\r\n"
+                         "Cross-Origin-Opener-Policy: same-origin\r\n"
+                         "Permissions-Policy: camera=(), microphone=(), geolocation=()\r\n"
                          "Content-Security-Policy: default-src 'self'; object-src 'none'; base-uri 'none'; "
                          "frame-ancestors 'none'\r\n";
 }

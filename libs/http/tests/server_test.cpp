@@ -684,6 +684,20 @@ TEST_CASE("the address of the caller is the peer's, unless a trusted proxy says 
     proxied.ask(get("/"), [](const auto& r) { CHECK(r.body == "127.0.0.1"); });
 }
 
+TEST_CASE("browsers that came by TLS are told to come by TLS, on the word of a trusted proxy only")
+{
+    server_settings behind;
+    behind.trusted_proxies = {"127.0.0.1"};
+    served proxied({text_at("GET", "/", "ok")}, behind);
+    proxied.ask(get("/", "X-Forwarded-Proto: https\r\n"),
+        [](const auto& r) { CHECK(r.headers.at("strict-transport-security") == "max-age=31536000"); });
+    proxied.ask(get("/", "X-Forwarded-Proto: http\r\n"),
+        [](const auto& r) { CHECK(r.headers.count("strict-transport-security") == 0); });
+    served plain({text_at("GET", "/", "ok")});
+    plain.ask(get("/", "X-Forwarded-Proto: https\r\n"),
+        [](const auto& r) { CHECK(r.headers.count("strict-transport-security") == 0); });
+}
+
 TEST_CASE("the access log names method, path, status and bytes, never the query")
 {
     captured_log lines;
