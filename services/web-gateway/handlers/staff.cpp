@@ -19,12 +19,7 @@ struct section
 
 // In the order of the navigation.
 constexpr auto sections = std::to_array<section>({
-    {"/admin/grants", say("Grants live")},
-    {"/admin/courses", say("Courses")},
-    {"/admin/students", say("Students")},
     {"/admin/trouble", say("Trouble")},
-    {"/admin/numbers", say("Numbers")},
-    {"/admin/audit-log", say("Audit log")},
 });
 
 } // namespace
