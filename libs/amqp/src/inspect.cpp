@@ -41,6 +41,19 @@ struct one_confirm final : incoming
 
 } // namespace
 
+std::string reason_of(const parked_message& m)
+{
+    const auto header = [&](const char* name) {
+        const auto found = m.headers.find(name);
+        return found == m.headers.end() ? std::string() : found->second;
+    };
+    if (auto ours = header("x-reason"); !ours.empty())
+        return ours;
+    if (const auto theirs = header("x-first-death-reason"); !theirs.empty())
+        return "broker: " + theirs;
+    return "unknown";
+}
+
 struct inspector::impl
 {
     explicit impl(const settings& s) : configuration(s), link(connect_to_any(s, "inspector"))

@@ -4,6 +4,7 @@
 
 #include "commands/command.hpp"
 
+#include "coursegate/amqp/inspect.hpp"
 #include "coursegate/runtime/settings.hpp"
 #include "coursegate/slices/slices.hpp"
 
@@ -24,15 +25,6 @@ std::string header(const amqp::parked_message& m, const std::string& name)
 }
 
 } // namespace
-
-std::string reason_of(const amqp::parked_message& m)
-{
-    if (auto ours = header(m, "x-reason"); !ours.empty())
-        return ours;
-    if (auto theirs = header(m, "x-first-death-reason"); !theirs.empty())
-        return "broker: " + theirs;
-    return "unknown";
-}
 
 std::string queue_of(const std::string& word, const std::string& prefix)
 {
@@ -70,7 +62,7 @@ int list(amqp::inspector& broker, const amqp::settings& settings)
         total += *depth;
         std::map<std::string, int> reasons;
         for (const auto& m : broker.peek(name, 200))
-            ++reasons[reason_of(m)];
+            ++reasons[amqp::reason_of(m)];
         fmt::print("{:<32} {}\n", q.name, *depth);
         for (const auto& [why, count] : reasons)
             fmt::print("    {:>5} × {}\n", count, why);
@@ -94,7 +86,7 @@ int show(amqp::inspector& broker, const amqp::settings& settings, const std::str
         if (shown == limit)
             break;
         ++shown;
-        fmt::print("{}  {}\n  reason    {}\n", m.message_id, m.type, reason_of(m));
+        fmt::print("{}  {}\n  reason    {}\n", m.message_id, m.type, amqp::reason_of(m));
         for (const auto* name : {"x-handler", "x-attempts", "x-first-error", "x-last-error",
                  "x-first-failed-at", "x-origin-user", "x-death"})
             if (const auto text = header(m, name); !text.empty())
@@ -121,7 +113,7 @@ int redrive(amqp::inspector& broker, const amqp::settings& settings, const std::
         if (!chosen(m))
             continue;
         ++count;
-        ++plan[fmt::format("{} ({})", m.type, reason_of(m))];
+        ++plan[fmt::format("{} ({})", m.type, amqp::reason_of(m))];
     }
     if (count == 0) {
         fmt::print("nothing to push back in {}\n", from);

@@ -4,6 +4,8 @@
 #include "commands/demo.hpp"
 #include "commands/unheard.hpp"
 
+#include "coursegate/amqp/inspect.hpp"
+
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -107,11 +109,11 @@ TEST_CASE("a queue is found by each name it goes by")
 TEST_CASE("why a message is parked: our reason, else the broker's")
 {
     amqp::parked_message m;
-    CHECK(reason_of(m) == "unknown");
+    CHECK(amqp::reason_of(m) == "unknown");
     m.headers["x-first-death-reason"] = "delivery_limit";
-    CHECK(reason_of(m) == "broker: delivery_limit");
+    CHECK(amqp::reason_of(m) == "broker: delivery_limit");
     m.headers["x-reason"] = "attempts ran out";
-    CHECK(reason_of(m) == "attempts ran out");
+    CHECK(amqp::reason_of(m) == "attempts ran out");
 }
 
 TEST_CASE("an event that missed its listener is told from one that nobody listens to")

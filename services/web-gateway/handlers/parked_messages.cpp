@@ -13,13 +13,6 @@ std::string header(const amqp::parked_message& m, const char* name)
     return found == m.headers.end() ? std::string() : found->second;
 }
 
-// Our own word, or the broker's when the broker parked it (delivery limit: there is no handler then).
-std::string reason_of(const amqp::parked_message& m)
-{
-    auto ours = header(m, "x-reason");
-    return ours.empty() ? header(m, "x-first-death-reason") : ours;
-}
-
 std::string full_name(const amqp::settings& broker, const std::string& queue)
 {
     return broker.prefix + "." + queue;
@@ -61,7 +54,7 @@ async::task<std::vector<parked_preview>> parked_messages::preview(std::string qu
             parked_preview p;
             p.message_id = m.message_id;
             p.type = m.type;
-            p.reason = reason_of(m);
+            p.reason = amqp::reason_of(m);
             p.handler = header(m, "x-handler");
             p.error = header(m, "x-last-error");
             p.failed_at = header(m, "x-first-failed-at");

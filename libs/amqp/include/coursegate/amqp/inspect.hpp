@@ -22,6 +22,10 @@ struct parked_message
     std::string body;
 };
 
+// Why it is there: our own word, or the broker's when the broker itself parked it (delivery limit: no handler
+// then).
+std::string reason_of(const parked_message& m);
+
 class inspector
 {
 public:
