@@ -68,9 +68,9 @@ bool is_form_type(std::string_view content_type)
     return plain == type || plain == std::string(type) + ";charset=utf-8";
 }
 
-form form::parse(std::string_view body, std::size_t most)
+form form::parse(std::string_view body)
 {
-    if (body.size() > most)
+    if (body.size() > most_bytes)
         throw broken("it is too long");
     form out;
     while (!body.empty()) {

@@ -16,13 +16,11 @@ class form
 {
 public:
     static constexpr std::size_t most_bytes = 16 * 1024;
-    // Of people who are signed in: a whole table may be pasted.
-    static constexpr std::size_t most_bytes_of_known = 1024 * 1024;
     static constexpr std::size_t most_fields = 64;
 
     // Throws `refused` (invalid_value): a field twice, an escape that is none, text that is not UTF-8 or has
-    // a zero byte in it, more than `most` bytes, too many fields. The message never repeats a value.
-    static form parse(std::string_view body, std::size_t most = most_bytes);
+    // a zero byte in it, too long, too many. The message never repeats a value.
+    static form parse(std::string_view body);
 
     // A field's text. Throws `refused` (missing_field) naming it; an empty one is there.
     const std::string& text(const char* name);

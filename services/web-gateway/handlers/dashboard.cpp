@@ -14,7 +14,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 
 namespace coursegate::web_gateway {
 namespace {
@@ -310,12 +309,8 @@ async::task<http::response> check_form(gateway& g, http::request& request, const
 {
     auto f = form::parse(request.body);
     f.text("csrf");
-    const auto course = f.text("course");
+    const auto course_id = f.id("course");
     f.finish();
-    std::int64_t course_id = 0;
-    const auto* end = course.data() + course.size();
-    if (const auto [at, ec] = std::from_chars(course.data(), end, course_id); ec != std::errc() || at != end)
-        throw invalid("course", "This is not the id of a course.");
 
     const auto by = who.acting(request);
     auto body = [&](db::transaction& tx) {

@@ -92,6 +92,23 @@ public:
     async::health check()
         const override; // not ok when the log could not be read for 30 s while somebody follows
 
+    // Attached as long as it lives.
+    class seat
+    {
+    public:
+        seat(feed_reader& log, std::shared_ptr<follower> f, const feed_position& caught_up_to)
+            : reader_at(log.attach(f, caught_up_to)), log_(log), follower_(std::move(f))
+        {}
+        ~seat() { log_.detach(follower_); }
+        seat(const seat&) = delete;
+
+        const feed_position reader_at; // everything behind it reaches the follower
+
+    private:
+        feed_reader& log_;
+        std::shared_ptr<follower> follower_;
+    };
+
 private:
     async::task<void> follow_log();
     void hand_out(const feed_item_ptr& item);

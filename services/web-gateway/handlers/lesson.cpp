@@ -330,7 +330,7 @@ async::task<http::response> watch_form(gateway& g, http::request& request, const
     const auto lesson_id = lesson_of(request);
     auto f = form::parse(request.body);
     f.text("csrf");
-    const auto course_id = checked_number(f.text("course"), "course", 1, INT64_MAX);
+    const auto course_id = f.id("course");
     const auto part = static_cast<int>(checked_number(f.text("part"), "part", 1, INT32_MAX));
     f.finish();
 

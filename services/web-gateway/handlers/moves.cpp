@@ -31,14 +31,7 @@ async::task<void> tell(gateway& g, http::stream_writer& out, feed_filter about, 
 {
     const auto executor = co_await async::this_executor();
     const auto me = std::make_shared<feed_reader::follower>(executor, std::move(about));
-    g.feed.attach(me, from);
-    struct leaving
-    {
-        gateway& g;
-        const std::shared_ptr<feed_reader::follower>& me;
-        ~leaving() { g.feed.detach(me); }
-    };
-    const leaving detach_at_end{g, me};
+    const feed_reader::seat seat(g.feed, me, from);
 
     const auto began = std::chrono::steady_clock::now();
     auto last_write = began;

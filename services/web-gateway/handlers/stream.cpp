@@ -112,18 +112,11 @@ async::task<void> send_live(gateway& g, http::stream_writer& out, watch& w)
 {
     const auto executor = co_await async::this_executor();
     const auto me = std::make_shared<feed_reader::follower>(executor, w.filter);
-    const auto reader_at = g.feed.attach(me, w.from.after);
-    struct leaving
-    {
-        gateway& g;
-        const std::shared_ptr<feed_reader::follower>& me;
-        ~leaving() { g.feed.detach(me); }
-    };
-    const leaving detach_at_end{g, me};
+    const feed_reader::seat seat(g.feed, me, w.from.after);
 
     // What the shared reader had already handed to others while we caught up.
-    if (w.from.after < reader_at) {
-        const bool there = co_await send_from_table(g, out, w, reader_at);
+    if (w.from.after < seat.reader_at) {
+        const bool there = co_await send_from_table(g, out, w, seat.reader_at);
         if (!there)
             co_return;
     }

@@ -8,6 +8,7 @@
 #include "pages/pages.hpp"
 #include "storage/sessions.hpp"
 
+#include "coursegate/async/workers.hpp"
 #include "coursegate/base/encoding.hpp"
 
 #include <algorithm>
@@ -75,7 +76,7 @@ bool has_csrf(const http::request& request, const std::string& wanted)
     if (!is_form_type(request.headers.get("Content-Type").value_or("")))
         return false;
     try {
-        const auto given = form::parse(request.body, form::most_bytes_of_known).text_or("csrf", "");
+        const auto given = form::parse(request.body).text_or("csrf", "");
         return base::equal_in_constant_time(given, wanted);
     }
     catch (const refused&) {
@@ -131,8 +132,11 @@ async::task<http::response> answered(
         // pages.
         co_return g.pages.problem(no.kind() == refusal::not_found ? 404 : 403, seen_by);
     }
-    catch (const base::dependency_down&) {
-        request.log.warning("the database is not available");
+    catch (const base::dependency_down& e) {
+        request.log.warning("a page needs what is not available", {{"detail", e.what()}});
+    }
+    catch (const async::busy& e) {
+        request.log.warning("a page needs what has too much to do", {{"detail", e.what()}});
     }
     auto away = g.pages.problem(503, seen_by);
     away.headers.set("Retry-After", "5");
