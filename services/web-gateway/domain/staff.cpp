@@ -4,11 +4,11 @@
 
 namespace coursegate::web_gateway {
 
-std::vector<std::int64_t> staff_rights::seen_courses() const
+std::optional<std::vector<std::int64_t>> staff_rights::seen_courses() const
 {
     if (sees_all)
-        return {};
-    return {own.begin(), own.end()};
+        return std::nullopt;
+    return std::vector<std::int64_t>(own.begin(), own.end());
 }
 
 staff_rights rights_of(const std::set<std::string>& roles, const std::set<std::int64_t>& authors_of)

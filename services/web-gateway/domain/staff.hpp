@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,8 +23,8 @@ struct staff_rights
     bool sees(std::int64_t course_id) const { return sees_all || own.contains(course_id); }
     bool changes(std::int64_t course_id) const { return changes_all || own.contains(course_id); }
     bool repairs_in(std::int64_t course_id) const { return repairs || own.contains(course_id); }
-    // For SQL: the courses he sees; nothing means all.
-    std::vector<std::int64_t> seen_courses() const;
+    // The courses he sees; nothing: all.
+    std::optional<std::vector<std::int64_t>> seen_courses() const;
 };
 
 staff_rights rights_of(const std::set<std::string>& roles, const std::set<std::int64_t>& authors_of);

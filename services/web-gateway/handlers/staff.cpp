@@ -40,12 +40,12 @@ void must_see(const visitor& who, std::int64_t course_id)
         throw refused(refusal::not_found, slug::course_not_found, "There is no such course.", "course");
 }
 
-void must_change(const visitor& who, std::int64_t course_id)
+void must_repair(const visitor& who, std::int64_t course_id)
 {
     must_see(who, course_id);
-    if (!rights_of(who).changes(course_id))
+    if (!rights_of(who).repairs_in(course_id))
         throw refused(
-            refusal::conflict, slug::unauthorized, "You may look at this course, not change it.", "course");
+            refusal::conflict, slug::unauthorized, "You may look at this course, not repair it.", "course");
 }
 
 http::response show_admin(gateway& g, const visitor& who, std::string_view here, std::string_view page,

@@ -18,10 +18,10 @@ staff_rights rights_of(const visitor& who);
 
 // Throw `refused` (not_found: a course that is not his does not exist for him; he learns nothing of it).
 void must_see(const visitor& who, std::int64_t course_id);
-void must_change(const visitor& who, std::int64_t course_id);
+void must_repair(const visitor& who, std::int64_t course_id);
 
 // templates/<page>.html with the admin area's frame: the navigation with `here` (the path of a section,
-// "/admin/grants") marked, wide.
+// "/admin/trouble") marked, wide.
 http::response show_admin(gateway& g, const visitor& who, std::string_view here, std::string_view page,
     nlohmann::json data, int status = 200);
 

@@ -20,6 +20,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace coursegate::web_gateway {
 namespace {
@@ -57,7 +59,7 @@ public:
     }
 
     // "3 missing, 1 too many": what an audit found, or how it stands.
-    std::string outcome(const listed_audit& a) const
+    std::string outcome(const audit_state& a) const
     {
         if (a.state == "failed")
             return text(say("It failed: {why}"), {{"why", a.detail.value_or("?")}});
@@ -98,14 +100,6 @@ bool is_for_person(const std::string& word)
     return word == "person";
 }
 
-void must_repair(const visitor& who, std::int64_t course_id)
-{
-    must_see(who, course_id);
-    if (!rights_of(who).repairs_in(course_id))
-        throw refused(
-            refusal::conflict, slug::unauthorized, "You may look at this course, not repair it.", "course");
-}
-
 void must_repair_everywhere(const visitor& who)
 {
     if (!rights_of(who).repairs)
@@ -135,7 +129,7 @@ struct findings
     std::map<std::int64_t, course_health> reading;
     std::map<std::int64_t, provider_health> provider;
     std::vector<failure_group> failures;
-    std::vector<listed_audit> audits;
+    std::map<std::int64_t, std::vector<audit_state>> audits;
 };
 
 findings look(db::transaction& tx, const staff_rights& may)
@@ -146,10 +140,8 @@ findings look(db::transaction& tx, const staff_rights& may)
             out.courses.push_back(std::move(c));
     out.reading = health_of_courses(tx);
     out.provider = provider_health_of_courses(tx);
-    if (may.sees_all || !may.own.empty()) { // no course is not every course
-        out.failures = failures_by_cause(tx, may.seen_courses());
-        out.audits = last_audits(tx, may.seen_courses());
-    }
+    out.failures = failures_by_cause(tx, may.seen_courses());
+    out.audits = last_audits(tx, may.seen_courses());
     return out;
 }
 
@@ -181,8 +173,9 @@ nlohmann::json course_json(const writer& words, const findings& f, const course&
         one["problems"].push_back("Boomstream: " + provider->second.problem.value_or("?"));
     one["well"] = one["problems"].empty();
     one["audits"] = nlohmann::json::array();
-    for (const auto& a : f.audits)
-        if (a.course_id == c.id) {
+    const auto audits = f.audits.find(c.id);
+    if (audits != f.audits.end())
+        for (const auto& a : audits->second) {
             nlohmann::json audit;
             audit["kind"] = words.text(a.dry_run ? say("compared") : say("compared and repaired"));
             audit["when"] = a.started_at ? words.moment(*a.started_at) : std::string();
@@ -290,8 +283,12 @@ async::task<http::response> retry_form(gateway& g, http::request& request, const
     f.finish();
     must_repair(who, cause.course_id);
     auto body = [&](db::transaction& tx) {
+        // An order is about a lesson; it may have failed in several subscriptions.
+        std::set<std::pair<base::uuid, std::int64_t>> lessons;
         for (const auto& one : failures_of(tx, cause, most_retried))
-            order_grant(tx, by, one.user_id, cause.course_id, one.lesson_id);
+            lessons.emplace(one.user_id, one.lesson_id);
+        for (const auto& [user_id, lesson_id] : lessons)
+            order_grant(tx, by, user_id, cause.course_id, lesson_id);
     };
     co_await g.db.transact(body);
     co_return http::response::redirect(std::string(section) + "?done=retried");

@@ -45,6 +45,14 @@ constexpr db::statement select_audit{"access.audit",
     "SELECT dry_run, state, missing, extra, wrong_end, repaired, started_at, finished_at, findings, detail"
     " FROM access.v_audits WHERE request_id = $1"};
 
+constexpr db::statement select_last_audits{"access.last_audits",
+    "SELECT * FROM (SELECT course_id, dry_run, state, missing, extra, wrong_end, repaired, started_at, "
+    "finished_at,"
+    "   NULL AS findings, detail,"
+    "   row_number() OVER (PARTITION BY course_id ORDER BY started_at DESC NULLS FIRST) AS nth"
+    "   FROM access.v_audits WHERE $1::bigint[] IS NULL OR course_id = ANY ($1)) a"
+    " WHERE nth <= 3 ORDER BY course_id, nth"};
+
 trail_grant read_grant(const pqxx::row& r)
 {
     trail_grant out;
@@ -76,6 +84,22 @@ provider_health read_provider_health(const pqxx::row& r)
     out.rate_per_second = db::get_optional<double>(r, "rate_per_second").value_or(0);
     out.waiting_fresh = db::get_optional<int>(r, "waiting_fresh").value_or(0);
     out.waiting_backfill = db::get_optional<int>(r, "waiting_backfill").value_or(0);
+    return out;
+}
+
+audit_state read_audit(const pqxx::row& r)
+{
+    audit_state out;
+    out.dry_run = db::get<bool>(r, "dry_run");
+    out.state = db::get<std::string>(r, "state");
+    out.missing = db::get_optional<int>(r, "missing").value_or(0);
+    out.extra = db::get_optional<int>(r, "extra").value_or(0);
+    out.wrong_end = db::get_optional<int>(r, "wrong_end").value_or(0);
+    out.repaired = db::get_optional<int>(r, "repaired").value_or(0);
+    out.started_at = db::get_optional<base::time_point>(r, "started_at");
+    out.finished_at = db::get_optional<base::time_point>(r, "finished_at");
+    out.findings = db::get_optional<std::string>(r, "findings").value_or("null");
+    out.detail = db::get_optional<std::string>(r, "detail");
     return out;
 }
 
@@ -171,20 +195,15 @@ std::optional<order_state> grant_order(db::transaction& tx, const base::uuid& re
 std::optional<audit_state> audit_order(db::transaction& tx, const base::uuid& request_id)
 {
     const auto rows = tx.exec(select_audit, request_id);
-    if (rows.empty())
-        return std::nullopt;
-    const auto& r = rows[0];
-    audit_state out;
-    out.dry_run = db::get<bool>(r, "dry_run");
-    out.state = db::get<std::string>(r, "state");
-    out.missing = db::get_optional<int>(r, "missing").value_or(0);
-    out.extra = db::get_optional<int>(r, "extra").value_or(0);
-    out.wrong_end = db::get_optional<int>(r, "wrong_end").value_or(0);
-    out.repaired = db::get_optional<int>(r, "repaired").value_or(0);
-    out.started_at = db::get_optional<base::time_point>(r, "started_at");
-    out.finished_at = db::get_optional<base::time_point>(r, "finished_at");
-    out.findings = db::get_optional<std::string>(r, "findings").value_or("null");
-    out.detail = db::get_optional<std::string>(r, "detail");
+    return rows.empty() ? std::nullopt : std::optional(read_audit(rows[0]));
+}
+
+std::map<std::int64_t, std::vector<audit_state>> last_audits(
+    db::transaction& tx, const std::optional<std::vector<std::int64_t>>& courses)
+{
+    std::map<std::int64_t, std::vector<audit_state>> out;
+    for (const auto& r : tx.exec(select_last_audits, courses))
+        out[db::get<std::int64_t>(r, "course_id")].push_back(read_audit(r));
     return out;
 }
 

@@ -93,4 +93,8 @@ struct audit_state
 };
 std::optional<audit_state> audit_order(db::transaction& tx, const base::uuid& request_id);
 
+// The last three of each course, ordered or daily, newest first; findings left out. No `courses`: all.
+std::map<std::int64_t, std::vector<audit_state>> last_audits(
+    db::transaction& tx, const std::optional<std::vector<std::int64_t>>& courses);
+
 } // namespace coursegate::web_gateway

@@ -10,7 +10,7 @@ constexpr db::statement select_groups{"access.failures_by_cause",
     " g.next_try_at IS NULL AS for_person, count(*)::int AS grants, count(DISTINCT g.user_id)::int AS people,"
     " min(g.changed_at) AS since, min(g.next_try_at) AS next_try_at"
     " FROM access.v_grants g LEFT JOIN catalog.courses c ON c.course_id = g.course_id"
-    " WHERE g.state = 'failed' AND (cardinality($1::bigint[]) = 0 OR g.course_id = ANY ($1))"
+    " WHERE g.state = 'failed' AND ($1::bigint[] IS NULL OR g.course_id = ANY ($1))"
     " GROUP BY g.course_id, c.title, 3, 4 ORDER BY grants DESC, g.course_id, reason"};
 
 constexpr db::statement select_failed{"access.failures_of_cause",
@@ -21,16 +21,10 @@ constexpr db::statement select_failed{"access.failures_of_cause",
     " WHERE g.state = 'failed' AND g.course_id = $1 AND coalesce(g.provider_reason, '') = $2"
     "   AND (g.next_try_at IS NULL) = $3 ORDER BY g.changed_at, g.grant_id LIMIT $4"};
 
-constexpr db::statement select_audits{"access.last_audits",
-    "SELECT * FROM (SELECT course_id, dry_run, state, missing, extra, wrong_end, repaired, started_at, "
-    "finished_at,"
-    "   detail, row_number() OVER (PARTITION BY course_id ORDER BY started_at DESC NULLS FIRST) AS nth"
-    "   FROM access.v_audits WHERE cardinality($1::bigint[]) = 0 OR course_id = ANY ($1)) a"
-    " WHERE nth <= 3 ORDER BY course_id, nth"};
-
 } // namespace
 
-std::vector<failure_group> failures_by_cause(db::transaction& tx, const std::vector<std::int64_t>& courses)
+std::vector<failure_group> failures_by_cause(
+    db::transaction& tx, const std::optional<std::vector<std::int64_t>>& courses)
 {
     std::vector<failure_group> out;
     for (const auto& r : tx.exec(select_groups, courses)) {
@@ -62,26 +56,6 @@ std::vector<failed_grant> failures_of(db::transaction& tx, const failure_cause& 
         g.since = db::get<base::time_point>(r, "changed_at");
         g.next_try_at = db::get_optional<base::time_point>(r, "next_try_at");
         out.push_back(std::move(g));
-    }
-    return out;
-}
-
-std::vector<listed_audit> last_audits(db::transaction& tx, const std::vector<std::int64_t>& courses)
-{
-    std::vector<listed_audit> out;
-    for (const auto& r : tx.exec(select_audits, courses)) {
-        listed_audit a;
-        a.course_id = db::get<std::int64_t>(r, "course_id");
-        a.dry_run = db::get<bool>(r, "dry_run");
-        a.state = db::get<std::string>(r, "state");
-        a.missing = db::get_optional<int>(r, "missing").value_or(0);
-        a.extra = db::get_optional<int>(r, "extra").value_or(0);
-        a.wrong_end = db::get_optional<int>(r, "wrong_end").value_or(0);
-        a.repaired = db::get_optional<int>(r, "repaired").value_or(0);
-        a.started_at = db::get_optional<base::time_point>(r, "started_at");
-        a.finished_at = db::get_optional<base::time_point>(r, "finished_at");
-        a.detail = db::get_optional<std::string>(r, "detail");
-        out.push_back(std::move(a));
     }
     return out;
 }

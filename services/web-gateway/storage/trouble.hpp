@@ -30,8 +30,9 @@ struct failure_group
     std::optional<base::time_point> next_try_at{};
 };
 
-// The largest first. `courses` empty: all.
-std::vector<failure_group> failures_by_cause(db::transaction& tx, const std::vector<std::int64_t>& courses);
+// The largest first. No `courses`: all.
+std::vector<failure_group> failures_by_cause(
+    db::transaction& tx, const std::optional<std::vector<std::int64_t>>& courses);
 
 struct failed_grant
 {
@@ -47,23 +48,5 @@ struct failed_grant
 
 // Those that have waited longest first, `most` of them.
 std::vector<failed_grant> failures_of(db::transaction& tx, const failure_cause& cause, int most);
-
-// A comparison with Boomstream that was asked for, or that is made every day.
-struct listed_audit
-{
-    std::int64_t course_id = 0;
-    bool dry_run = true;
-    std::string state; // waiting, running, done, failed
-    int missing = 0;
-    int extra = 0;
-    int wrong_end = 0;
-    int repaired = 0;
-    std::optional<base::time_point> started_at{};
-    std::optional<base::time_point> finished_at{};
-    std::optional<std::string> detail{}; // why it failed
-};
-
-// The last three of each course, newest first.
-std::vector<listed_audit> last_audits(db::transaction& tx, const std::vector<std::int64_t>& courses);
 
 } // namespace coursegate::web_gateway

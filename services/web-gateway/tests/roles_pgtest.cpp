@@ -118,4 +118,8 @@ TEST_CASE("each role's rights")
     CHECK((admin.sees(5) && admin.changes(5) && admin.repairs_in(5) && admin.changes_all));
     CHECK_FALSE(rights_of({"student"}, {}).is_staff());
     CHECK_FALSE(rights_of({"student"}, {5}).sees(5)); // not an author any more
+    CHECK(admin.seen_courses() == std::nullopt);
+    const auto of_nothing = rights_of({"author"}, {}).seen_courses();
+    REQUIRE(of_nothing.has_value());
+    CHECK(of_nothing->empty()); // and not all
 }

@@ -71,6 +71,13 @@ TEST_CASE("all of a cause are ordered again with a reason, by those who may")
     c.as("ops");
     const auto csrf = c.b.csrf();
     const fields form{{"csrf", csrf}, {"course", "5"}, {"for", "person"}, {"cause", "user <not> found"}};
+    // The lesson failed in a second subscription, too: it is ordered once.
+    c.g.sql("INSERT INTO fixture.v_grants (grant_id, user_id, course_id, lesson_id, subscription_code, "
+            "state, cause,"
+            " lane, attempts, provider_reason, changed_at) SELECT gen_random_uuid(), user_id, course_id, "
+            "lesson_id,"
+            " 'other', state, cause, lane, attempts, provider_reason, changed_at FROM fixture.v_grants"
+            " WHERE lesson_id = 504");
     auto with_reason = form;
     with_reason.emplace_back("reason", "the account is there now");
     const auto before = c.g.everything();

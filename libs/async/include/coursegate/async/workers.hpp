@@ -1,7 +1,8 @@
-// A few threads for what blocks or computes long and has no asynchronous form: a password's hash, a mail, a
-// look into a broker's queue. The database has threads of its own (libs/db).
+// A few threads for what blocks or computes long and has no asynchronous form, such as a look into a broker's
+// queue. The database has threads of its own (libs/db).
 //
-//   const auto hash = co_await hashing.run([password] { return make_hash(password); });
+//   const auto look = [broker] { return amqp::inspector(broker).depth("…"); };
+//   const auto depth = co_await threads.run(look);
 #pragma once
 
 #include "coursegate/async/component.hpp"
