@@ -25,7 +25,15 @@ refused broken(const char* what)
     return invalid({}, std::string("This is not a form as browsers send it: ") + what + ".");
 }
 
-std::string decoded(std::string_view part)
+// The name comes from outside and goes into an answer.
+std::string shown(const std::string& name)
+{
+    return length_of(name) <= 100 ? name : std::string("?");
+}
+
+} // namespace
+
+std::string decoded_form_text(std::string_view part)
 {
     std::string out;
     for (std::size_t i = 0; i < part.size(); ++i) {
@@ -50,14 +58,6 @@ std::string decoded(std::string_view part)
     return out;
 }
 
-// The name comes from outside and goes into an answer.
-std::string shown(const std::string& name)
-{
-    return length_of(name) <= 100 ? name : std::string("?");
-}
-
-} // namespace
-
 bool is_form_type(std::string_view content_type)
 {
     std::string plain;
@@ -68,9 +68,9 @@ bool is_form_type(std::string_view content_type)
     return plain == type || plain == std::string(type) + ";charset=utf-8";
 }
 
-form form::parse(std::string_view body)
+form form::parse(std::string_view body, std::size_t most)
 {
-    if (body.size() > most_bytes)
+    if (body.size() > most)
         throw broken("it is too long");
     form out;
     while (!body.empty()) {
@@ -80,8 +80,8 @@ form form::parse(std::string_view body)
         if (pair.empty())
             continue;
         const auto equals = pair.find('=');
-        const auto name = decoded(pair.substr(0, equals));
-        const auto value = equals == pair.npos ? std::string() : decoded(pair.substr(equals + 1));
+        const auto name = decoded_form_text(pair.substr(0, equals));
+        const auto value = equals == pair.npos ? std::string() : decoded_form_text(pair.substr(equals + 1));
         if (!out.fields_.emplace(name, value).second)
             throw invalid(shown(name), "This field is there twice.");
         if (out.fields_.size() > most_fields)

@@ -12,6 +12,10 @@ namespace coursegate::web_gateway {
 // True for "application/x-www-form-urlencoded", in any case, alone or with charset=utf-8.
 bool is_form_type(std::string_view content_type);
 
+// A name or a value of such a form. Throws `refused` (invalid_value): an escape that is none, text that is
+// not UTF-8 or has a zero byte in it.
+std::string decoded_form_text(std::string_view part);
+
 class form
 {
 public:
@@ -19,8 +23,8 @@ public:
     static constexpr std::size_t most_fields = 64;
 
     // Throws `refused` (invalid_value): a field twice, an escape that is none, text that is not UTF-8 or has
-    // a zero byte in it, too long, too many. The message never repeats a value.
-    static form parse(std::string_view body);
+    // a zero byte in it, more than `most` bytes, too many fields. The message never repeats a value.
+    static form parse(std::string_view body, std::size_t most = most_bytes);
 
     // A field's text. Throws `refused` (missing_field) naming it; an empty one is there.
     const std::string& text(const char* name);

@@ -34,6 +34,7 @@ std::optional<std::chrono::seconds> must_wait(const failures& f, base::time_poin
 // ---- Sessions ----
 
 inline constexpr std::chrono::hours session_lasts{30 * 24}; // since it was last seen
+inline constexpr std::chrono::hours app_session_lasts{12};  // of the Mini App: each launch begins a new one
 inline constexpr std::chrono::hours session_seen_every{1};  // more often it is not written down
 
 // True when the use of a session at `now` is worth a write.
