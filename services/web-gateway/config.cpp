@@ -105,6 +105,14 @@ std::optional<oidc_settings> read_provider(
     return out;
 }
 
+bool is_bot_username(const std::string& text)
+{
+    const auto fits = [](char c) {
+        return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    };
+    return text.size() >= 5 && text.size() <= 32 && std::all_of(text.begin(), text.end(), fits);
+}
+
 way_settings read_ways(runtime::environment& env)
 {
     way_settings out;
@@ -118,7 +126,15 @@ way_settings read_ways(runtime::environment& env)
         out.telegram->secret_in_header = true;
     }
     out.telegram_bot_token = env.secret("TELEGRAM_BOT_TOKEN",
-        "token of the bot whose login widget and login_url buttons sign people in", false);
+        "token of the bot whose login widget, login_url buttons and Mini App sign people in", false);
+    out.telegram_video_token = env.secret(
+        "TELEGRAM_BOT_VIDEO_TOKEN", "token of a bot beside it whose people the Mini App lets in, too", false);
+    out.telegram_bot_username = env.text(
+        "TELEGRAM_BOT_USERNAME", "name of the bot that opens the Mini App, for links to it; empty: none", "");
+    if (!out.telegram_bot_username.empty() && !is_bot_username(out.telegram_bot_username))
+        env.fault("TELEGRAM_BOT_USERNAME: 5 to 32 letters, digits and '_', without '@'");
+    out.telegram_web_url = env.url("TELEGRAM_WEB_URL",
+        "where Telegram runs in a browser: it may show the Mini App in a frame", "https://web.telegram.org");
     stepik_login_settings stepik;
     stepik.client_id = env.text(
         "STEPIK_LOGIN_CLIENT_ID", "sign-in by Stepik: client id (grant authorization-code); empty: off", "");

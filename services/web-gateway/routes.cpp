@@ -3,6 +3,7 @@
 // /healthz is a page for people and not described there); uses live in handlers/, one file per subject.
 #include "routes.hpp"
 
+#include "handlers/app.hpp"
 #include "handlers/dashboard.hpp"
 #include "handlers/identities.hpp"
 #include "handlers/lesson.hpp"
@@ -96,6 +97,22 @@ std::vector<http::route> routes(gateway& g)
         {"POST", "/admin/trouble/audits", for_staff(g, audit_form)},
         {"GET", "/admin/trouble/parked/{queue}", for_staff(g, parked_page)},
         {"POST", "/admin/trouble/parked/{queue}", for_staff(g, redrive_form)},
+
+        // The Mini App: a shell inside Telegram, and the parts it shows
+        {"GET", "/app", open(app_shell)},
+        {"GET", "/app/lessons/{id}", open(app_shell)},
+        {"GET", "/app/watch/{id}/{part}", open(app_shell)},
+        {"GET", "/app/profile", open(app_shell)},
+        {"POST", "/app/session", open(app_session_route)},
+        {"POST", "/app/session/end", for_app(g, app_sign_out_form)},
+        {"GET", "/app/parts/dashboard", for_app(g, app_courses_part)},
+        {"GET", "/app/parts/lessons/{id}", for_app(g, app_lesson_part)},
+        {"GET", "/app/parts/profile", for_app(g, app_profile_part)},
+        {"GET", "/app/moves", for_app(g, moves_stream)},
+        {"POST", "/app/dashboard/check", for_app(g, app_check_form)},
+        {"POST", "/app/lessons/{id}/watch", for_app(g, app_watch_form)},
+        {"POST", "/app/profile", for_app(g, app_language_form)},
+        {"GET", "/app/play/{secret_id}", open(app_play_route)},
 
         // Signing in
         {"GET", "/login", open(login_page)},

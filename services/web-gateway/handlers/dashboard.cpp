@@ -289,6 +289,12 @@ async::task<http::response> dashboard_page(gateway& g, http::request&, const vis
     co_return g.pages.show("dashboard", data, seen_by);
 }
 
+async::task<nlohmann::json> courses_data(gateway& g, const visitor& who, const reader& seen_by)
+{
+    auto out = co_await view_data(g, who, seen_by);
+    co_return out;
+}
+
 async::task<http::response> courses_part(gateway& g, http::request& request, const visitor& who)
 {
     const auto seen_by = reader_of(who);

@@ -10,6 +10,7 @@
 #include "domain/texts.hpp"
 #include "domain/watching.hpp"
 #include "handlers/student_view.hpp"
+#include "handlers/ways.hpp"
 #include "pages/pages.hpp"
 #include "storage/play_links.hpp"
 #include "storage/users.hpp"
@@ -107,13 +108,6 @@ std::string title_of(const lesson& l)
 std::string link_of(const gateway& g, const base::uuid& link_id)
 {
     return base::to_hex(g.keys.hmac("play_link", base::to_string(link_id)));
-}
-
-// https://play.example[:port]
-std::string origin_of(const std::string& url)
-{
-    const auto host = url.find("://");
-    return url.substr(0, host == url.npos ? url.npos : url.find('/', host + 3));
 }
 
 // ---- What is shown ----
@@ -234,15 +228,23 @@ private:
     const reader& reader_;
 };
 
+// Around the frame: in the Mini App nothing in it leads anywhere, because its pages have the buttons.
+enum class shell
+{
+    site,
+    app,
+};
+
 // What stands in the frame instead of the video; `again` is the lesson's page, `part` what to watch.
-http::response in_frame(const gateway& g, const reader& seen_by, int status, std::string_view sentence,
-    const std::optional<play_link>& known = {})
+http::response in_frame(const gateway& g, shell where, const reader& seen_by, int status,
+    std::string_view sentence, const std::optional<play_link>& known = {})
 {
     nlohmann::json data;
     data["lang"] = seen_by.language;
     data["style"] = g.pages.asset("site.css");
     data["sentence"] = g.pages.text(seen_by.language, sentence);
-    if (known) {
+    data["leads_on"] = where == shell::site;
+    if (known && where == shell::site) {
         data["again"]["lesson_id"] = known->lesson_id;
         data["again"]["course_id"] = known->course_id;
         data["again"]["part"] = known->part;
@@ -250,13 +252,14 @@ http::response in_frame(const gateway& g, const reader& seen_by, int status, std
     return http::response::html(status, g.pages.part("frame", data, seen_by));
 }
 
-// One answer to the frame: never kept, and only pages of this site may hold it.
-http::response for_frame(http::response out)
+// One answer to the frame: never kept, and only pages of this site may hold it (and Telegram around ours).
+http::response for_frame(const gateway& g, shell where, http::response out)
 {
     out.headers.set("Cache-Control", "no-store");
     out.headers.set("Referrer-Policy", "strict-origin");
     out.headers.set("Content-Security-Policy",
-        "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'");
+        "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'" +
+            (where == shell::app ? " " + g.ways->telegram_web : std::string()));
     return out;
 }
 
@@ -291,11 +294,15 @@ played play(db::transaction& tx, const gateway& g, const visitor& who, const std
     return out;
 }
 
-} // namespace
-
-async::task<http::response> lesson_page(gateway& g, http::request& request, const visitor& who)
+// What was asked for, and the link that waits to be shown with it.
+struct seen_places
 {
-    const auto seen_by = reader_of(who);
+    std::vector<place> places;
+    std::optional<play_link> waiting{};
+};
+
+async::task<seen_places> look_at(gateway& g, http::request& request, const visitor& who)
+{
     const auto lesson_id = lesson_of(request);
     std::optional<std::int64_t> course_id;
     if (const auto named = request.query.get("course")) {
@@ -303,19 +310,92 @@ async::task<http::response> lesson_page(gateway& g, http::request& request, cons
         if (!course_id)
             throw no_such_lesson();
     }
-
-    std::optional<play_link> waiting;
     auto body = [&](db::transaction& tx) {
-        auto places = places_of(read_view(tx, who), lesson_id, course_id);
-        if (places.size() == 1)
-            waiting = waiting_play_link(tx, who.session_id, places.front().t.course.id, lesson_id);
-        return places;
+        seen_places out;
+        out.places = places_of(read_view(tx, who), lesson_id, course_id);
+        if (out.places.size() == 1)
+            out.waiting = waiting_play_link(tx, who.session_id, out.places.front().t.course.id, lesson_id);
+        return out;
     };
-    const auto places = co_await g.db.snapshot(body);
+    co_return co_await g.db.snapshot(body);
+}
+
+// A crash before COMMIT leaves no link, and the page that is shown again has its button; after it the link
+// waits for its minute: the site's page shows the player with it, in the Mini App the student presses again.
+async::task<bool> ask_to_watch(gateway& g, http::request& request, const visitor& who, play_link& link)
+{
+    link.lesson_id = lesson_of(request);
+    auto f = form::parse(request.body);
+    f.text("csrf");
+    link.course_id = f.id("course");
+    link.part = static_cast<int>(checked_number(f.text("part"), "part", 1, INT32_MAX));
+    f.finish();
+
+    link.link_id = base::new_uuid();
+    link.session_id = who.session_id;
+    link.user_id = who.user_id;
+    const auto id_hash = base::sha256(link_of(g, link.link_id));
+    const auto by = who.acting(request);
+    auto body = [&](db::transaction& tx) {
+        const auto places = places_of(read_view(tx, who), link.lesson_id, link.course_id);
+        const bool may = watchable_part(places.front().t, link.part) != nullptr;
+        if (may)
+            add_play_link(tx, by, link, id_hash);
+        return may;
+    };
+    co_return co_await g.db.transact(body);
+}
+
+// A crash before COMMIT leaves the link as it was; after it, and before the frame has its answer, the link is
+// used up and the student presses "Watch" once more. The same when nobody knows whether COMMIT happened.
+async::task<http::response> frame_answer(
+    gateway& g, http::request& request, shell where, const visitor* who, const reader& seen_by)
+{
+    // A link that somebody opens as a page of its own would stand in the browser's history. What does not say
+    // where it will be shown is an older browser.
+    const auto shown_in = request.headers.get("Sec-Fetch-Dest").value_or("iframe");
+    if (request.method != "GET" || shown_in != "iframe")
+        co_return g.pages.problem(403, seen_by);
+    constexpr auto over =
+        say("This link to the video has been used, or is too old: each works once, for a minute.");
+    const auto& id = request.path_parameters.at("secret_id");
+    if (who == nullptr || id.size() != 64)
+        co_return in_frame(g, where, seen_by, 410, over);
+
+    try {
+        const auto id_hash = base::sha256(id);
+        auto body = [&](db::transaction& tx) { return play(tx, g, *who, id_hash); };
+        const auto done = co_await g.db.transact(body);
+        if (done.url)
+            co_return http::response::redirect(done.url->expose(), 302);
+        if (done.was_ready)
+            co_return in_frame(
+                g, where, seen_by, 403, say("This video is not open for you any more."), done.known);
+        co_return in_frame(g, where, seen_by, 410, over, done.known);
+    }
+    catch (const base::dependency_down&) {
+        request.log.warning("the database is not available");
+    }
+    co_return in_frame(
+        g, where, seen_by, 503, say("We are working on it. Please try again in a few seconds."));
+}
+
+} // namespace
+
+std::string origin_of(const std::string& url)
+{
+    const auto host = url.find("://");
+    return url.substr(0, host == url.npos ? url.npos : url.find('/', host + 3));
+}
+
+async::task<http::response> lesson_page(gateway& g, http::request& request, const visitor& who)
+{
+    const auto seen_by = reader_of(who);
+    const auto seen = co_await look_at(g, request, who);
     const writer words(g, seen_by);
-    if (places.size() > 1)
-        co_return g.pages.show("which_course", words.choice(lesson_id, places), seen_by);
-    auto out = g.pages.show("lesson", words.page(places.front(), waiting), seen_by);
+    if (seen.places.size() > 1)
+        co_return g.pages.show("which_course", words.choice(lesson_of(request), seen.places), seen_by);
+    auto out = g.pages.show("lesson", words.page(seen.places.front(), seen.waiting), seen_by);
     out.headers.set("Referrer-Policy", "strict-origin"); // Boomstream may ask from where it is shown
     out.headers.set("Content-Security-Policy",
         "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; frame-src 'self' " +
@@ -323,72 +403,59 @@ async::task<http::response> lesson_page(gateway& g, http::request& request, cons
     co_return out;
 }
 
-// A crash before COMMIT leaves no link, and the page that is shown again has its button; after it the link
-// waits for its minute, and the same page shows the player.
-async::task<http::response> watch_form(gateway& g, http::request& request, const visitor& who)
+async::task<nlohmann::json> lesson_data(
+    gateway& g, http::request& request, const visitor& who, const reader& seen_by)
 {
-    const auto lesson_id = lesson_of(request);
-    auto f = form::parse(request.body);
-    f.text("csrf");
-    const auto course_id = f.id("course");
-    const auto part = static_cast<int>(checked_number(f.text("part"), "part", 1, INT32_MAX));
-    f.finish();
-
-    play_link link;
-    link.link_id = base::new_uuid();
-    link.session_id = who.session_id;
-    link.user_id = who.user_id;
-    link.course_id = course_id;
-    link.lesson_id = lesson_id;
-    link.part = part;
-    const auto id_hash = base::sha256(link_of(g, link.link_id));
-    const auto by = who.acting(request);
-    auto body = [&](db::transaction& tx) {
-        const auto places = places_of(read_view(tx, who), lesson_id, course_id);
-        const bool may = watchable_part(places.front().t, part) != nullptr;
-        if (may)
-            add_play_link(tx, by, link, id_hash);
-        return may;
-    };
-    // Closed meanwhile: the lesson's page says why.
-    const bool may = co_await g.db.transact(body);
-    co_return http::response::redirect(
-        path_of(lesson_id, course_id) + (may ? "#part-" + std::to_string(part) : std::string()));
+    const auto seen = co_await look_at(g, request, who);
+    const writer words(g, seen_by);
+    co_return seen.places.size() > 1 ? words.choice(lesson_of(request), seen.places)
+                                     : words.page(seen.places.front(), std::nullopt);
 }
 
-// A crash before COMMIT leaves the link as it was; after it, and before the frame has its answer, the link is
-// used up and the student presses "Watch" once more. The same when nobody knows whether COMMIT happened.
+async::task<http::response> watch_form(gateway& g, http::request& request, const visitor& who)
+{
+    play_link link;
+    // Closed meanwhile: the lesson's page says why.
+    const bool may = co_await ask_to_watch(g, request, who, link);
+    co_return http::response::redirect(path_of(link.lesson_id, link.course_id) +
+                                       (may ? "#part-" + std::to_string(link.part) : std::string()));
+}
+
+async::task<std::string> make_play_link(gateway& g, http::request& request, const visitor& who)
+{
+    play_link link;
+    const bool may = co_await ask_to_watch(g, request, who, link);
+    co_return may ? link_of(g, link.link_id) : std::string();
+}
+
 async::task<http::response> play_route(gateway& g, http::request& request)
 {
     const auto who = co_await find_visitor(g, request);
     const auto seen_by = who ? reader_of(*who) : reader_of(request);
-    // A link that somebody opens as a page of its own would stand in the browser's history. What does not say
-    // where it will be shown is an older browser.
-    const auto shown_in = request.headers.get("Sec-Fetch-Dest").value_or("iframe");
-    if (request.method != "GET" || shown_in != "iframe")
-        co_return for_frame(g.pages.problem(403, seen_by));
-    constexpr auto over =
-        say("This link to the video has been used, or is too old: each works once, for a minute.");
-    const auto& id = request.path_parameters.at("secret_id");
-    if (!who || id.size() != 64)
-        co_return for_frame(in_frame(g, seen_by, 410, over));
+    auto out = co_await frame_answer(g, request, shell::site, who ? &*who : nullptr, seen_by);
+    co_return for_frame(g, shell::site, std::move(out));
+}
 
+async::task<http::response> app_play_route(gateway& g, http::request& request)
+{
+    if (!has_mini_app(g))
+        co_return g.pages.problem(404, reader_of(request));
+    std::optional<visitor> who;
+    bool is_away = false;
     try {
-        const auto id_hash = base::sha256(id);
-        auto body = [&](db::transaction& tx) { return play(tx, g, *who, id_hash); };
-        const auto done = co_await g.db.transact(body);
-        if (done.url)
-            co_return for_frame(http::response::redirect(done.url->expose(), 302));
-        if (done.was_ready)
-            co_return for_frame(
-                in_frame(g, seen_by, 403, say("This video is not open for you any more."), done.known));
-        co_return for_frame(in_frame(g, seen_by, 410, over, done.known));
+        who = co_await find_app_visitor_of_link(g, base::sha256(request.path_parameters.at("secret_id")));
     }
     catch (const base::dependency_down&) {
         request.log.warning("the database is not available");
+        is_away = true;
     }
-    co_return for_frame(
-        in_frame(g, seen_by, 503, say("We are working on it. Please try again in a few seconds.")));
+    const auto seen_by = who ? reader_of(*who) : reader_of(request);
+    if (is_away)
+        co_return for_frame(g, shell::app,
+            in_frame(g, shell::app, seen_by, 503,
+                say("We are working on it. Please try again in a few seconds.")));
+    auto out = co_await frame_answer(g, request, shell::app, who ? &*who : nullptr, seen_by);
+    co_return for_frame(g, shell::app, std::move(out));
 }
 
 } // namespace coursegate::web_gateway

@@ -2,6 +2,7 @@
 
 #include "storage/feed.hpp"
 #include "storage/idempotency.hpp"
+#include "storage/mini_app.hpp"
 #include "storage/orders.hpp"
 #include "storage/play_links.hpp"
 #include "storage/sessions.hpp"
@@ -40,6 +41,7 @@ async::task<void> purge(db::pool& db)
     co_await purge_one(db, "play_links", purge_play_links);
     co_await purge_one(db, "sign_in_attempts", purge_sign_in_attempts);
     co_await purge_one(db, "sign_in_links", purge_sign_in_links);
+    co_await purge_one(db, "mini_app_sign_ins", purge_app_sign_ins);
 }
 
 } // namespace coursegate::web_gateway

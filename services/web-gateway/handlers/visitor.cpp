@@ -5,6 +5,8 @@
 #include "domain/role.hpp"
 #include "domain/sign_in.hpp"
 #include "domain/staff.hpp"
+#include "handlers/app.hpp"
+#include "handlers/ways.hpp"
 #include "pages/pages.hpp"
 #include "storage/sessions.hpp"
 
@@ -44,9 +46,21 @@ arrival arrival_of(const gateway& g, live_session s, const std::string& token)
     return out;
 }
 
-async::task<std::optional<arrival>> look_up(gateway& g, const http::request& request)
+// A token that scripts can read (the Mini App's) opens nothing that wants a cookie.
+enum class brought_by
 {
-    const auto token = token_of(request);
+    cookie,
+    header,
+};
+
+bool fits(brought_by how, const live_session& s)
+{
+    return (s.signed_in_by == "mini_app") == (how == brought_by::header);
+}
+
+async::task<std::optional<arrival>> look_up(
+    gateway& g, std::optional<std::string> token, brought_by how = brought_by::cookie)
+{
     if (!token)
         co_return std::nullopt;
     const auto hash = base::sha256(*token);
@@ -61,7 +75,7 @@ async::task<std::optional<arrival>> look_up(gateway& g, const http::request& req
     }
     if (broke) // it only reads: with another connection once more
         found = co_await g.db.transact(body);
-    if (!found)
+    if (!found || !fits(how, *found))
         co_return std::nullopt;
     co_return arrival_of(g, std::move(*found), *token);
 }
@@ -119,7 +133,7 @@ async::task<http::response> answered(
 {
     auto seen_by = reader_of(request);
     try {
-        const auto came = co_await look_up(g, request);
+        const auto came = co_await look_up(g, token_of(request));
         if (!came)
             co_return to_login(request);
         seen_by = reader_of(came->who);
@@ -139,6 +153,42 @@ async::task<http::response> answered(
         request.log.warning("a page needs what has too much to do", {{"detail", e.what()}});
     }
     auto away = g.pages.problem(503, seen_by);
+    away.headers.set("Retry-After", "5");
+    co_return away;
+}
+
+std::optional<std::string> token_in_header(const http::request& request)
+{
+    constexpr std::string_view bearer = "Bearer ";
+    const auto header = request.headers.get("Authorization").value_or("");
+    if (!header.starts_with(bearer) || !is_token(header.substr(bearer.size())))
+        return std::nullopt;
+    return header.substr(bearer.size());
+}
+
+async::task<http::response> answered_in_app(gateway& g, http::request& request, page_use u)
+{
+    auto seen_by = reader_of(request);
+    if (!has_mini_app(g))
+        co_return g.pages.problem(404, seen_by);
+    try {
+        const auto came = co_await look_up(g, token_in_header(request), brought_by::header);
+        if (!came)
+            co_return http::response::text(401, "");
+        seen_by = reader_of(came->who);
+        if (came->is_news) {
+            auto body = [&](db::transaction& tx) { note_seen(tx, came->who.session_id); };
+            co_await g.db.transact(body);
+        }
+        co_return co_await u(g, request, came->who);
+    }
+    catch (const refused& no) {
+        co_return app_problem(g, no.kind() == refusal::not_found ? 404 : 403, seen_by);
+    }
+    catch (const base::dependency_down&) {
+        request.log.warning("the database is not available");
+    }
+    auto away = app_problem(g, 503, seen_by);
     away.headers.set("Retry-After", "5");
     co_return away;
 }
@@ -180,10 +230,28 @@ http::handler for_visitor(gateway& g, page_use u)
     return for_roles(g, {}, u);
 }
 
+http::handler for_app(gateway& g, page_use u)
+{
+    return [&g, u](http::request& request) -> async::task<http::response> {
+        auto out = co_await answered_in_app(g, request, u);
+        out.headers.set("Cache-Control", "no-store");
+        co_return out;
+    };
+}
+
+async::task<std::optional<visitor>> find_app_visitor_of_link(gateway& g, std::string link_hash)
+{
+    auto body = [&](db::transaction& tx) { return find_app_session_of_link(tx, link_hash); };
+    auto found = co_await g.db.transact(body);
+    if (!found)
+        co_return std::nullopt;
+    co_return arrival_of(g, std::move(*found), "").who;
+}
+
 async::task<std::optional<visitor>> find_visitor(gateway& g, http::request& request)
 {
     try {
-        auto came = co_await look_up(g, request);
+        auto came = co_await look_up(g, token_of(request));
         if (came)
             co_return std::move(came->who);
     }

@@ -53,6 +53,16 @@ http::handler for_visitor(gateway& g, page_use u);
 // The same for people who have one of `roles`; 403 page for others.
 http::handler for_roles(gateway& g, std::vector<std::string_view> roles, page_use u);
 
+// The same for a page of the Mini App, which brings its session's token in a header (Authorization: Bearer)
+// instead of a cookie: other sites can't send it, so its forms need no csrf field. The site's sessions are
+// none of the Mini App's and the other way round. 404 where there is no Mini App, 401 without a session; what
+// else is wrong is said in a part (app_notice) for the app to show.
+http::handler for_app(gateway& g, page_use u);
+
+// The Mini App's visitor who asked for a video, by the hash of what stands in its link: a frame sends no
+// header. Throws base::dependency_down.
+async::task<std::optional<visitor>> find_app_visitor_of_link(gateway& g, std::string link_hash);
+
 // The signed-in visitor of a request, or nothing (for pages open to anybody; also while the database is
 // away). Keeps nothing alive: that is for_visitor's.
 async::task<std::optional<visitor>> find_visitor(gateway& g, http::request& request);

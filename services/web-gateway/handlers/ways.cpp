@@ -3,6 +3,7 @@
 #include "domain/input.hpp"
 #include "domain/refused.hpp"
 #include "domain/sign_in.hpp"
+#include "handlers/lesson.hpp"
 #include "handlers/session_start.hpp"
 #include "handlers/sign_in_links.hpp"
 #include "pages/pages.hpp"
@@ -307,6 +308,16 @@ sign_in_ways::sign_in_ways(http::client& web, const way_settings& s)
         telegram = std::make_unique<oidc_client>(web, *s.telegram);
     if (s.stepik)
         stepik = std::make_unique<stepik_login>(web, *s.stepik);
+    for (const auto& token : {s.telegram_bot_token, s.telegram_video_token})
+        if (!token.empty())
+            app_bot_tokens.push_back(token);
+    telegram_bot_username = s.telegram_bot_username;
+    telegram_web = origin_of(s.telegram_web_url);
+}
+
+bool has_mini_app(const gateway& g)
+{
+    return g.ways != nullptr && !g.ways->app_bot_tokens.empty();
 }
 
 std::string sign_in_ways::callback_of(way w) const

@@ -13,6 +13,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace coursegate::web_gateway {
 
@@ -24,6 +25,10 @@ struct way_settings
     std::optional<oidc_settings> telegram{};
     std::optional<stepik_login_settings> stepik{};
     base::secret telegram_bot_token; // of the bot whose legacy widget and login_url buttons are believed
+    // The Mini App is there for the people of the bot above and of this one; nothing: there is none.
+    base::secret telegram_video_token{};
+    std::string telegram_bot_username{};                       // where to open it; empty: nobody says
+    std::string telegram_web_url = "https://web.telegram.org"; // who may show it in a frame
 };
 
 struct sign_in_ways
@@ -35,9 +40,14 @@ struct sign_in_ways
     std::unique_ptr<oidc_client> telegram;
     std::unique_ptr<stepik_login> stepik;
     base::secret telegram_bot_token;
+    std::vector<base::secret> app_bot_tokens; // whose initData is believed
+    std::string telegram_bot_username;
+    std::string telegram_web; // an origin
 
     std::string callback_of(way w) const; // the redirect URI to register there
 };
+
+bool has_mini_app(const gateway& g);
 
 // Those that a browser can be sent to.
 std::set<way> ways_that_are_on(const gateway& g);

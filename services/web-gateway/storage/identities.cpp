@@ -45,7 +45,8 @@ constexpr db::statement update_stepik{"accounts.set_stepik",
     "UPDATE accounts.users SET stepik_user_id = $2::bigint, changed_at = now() WHERE id = $1"};
 
 constexpr db::statement end_sessions_by_way{"accounts.end_sessions_by_way",
-    "DELETE FROM accounts.sessions WHERE user_id = $1 AND signed_in_by = $2 AND session_id <> $3"};
+    "DELETE FROM accounts.sessions WHERE user_id = $1 AND session_id <> $3"
+    " AND (signed_in_by = $2 OR ($2 = 'telegram' AND signed_in_by = 'mini_app'))"};
 
 struct linked_accounts
 {

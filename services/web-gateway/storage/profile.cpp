@@ -21,6 +21,12 @@ constexpr db::statement update_profile{"accounts.change_own_profile",
     "now()"
     " WHERE id = $1"};
 
+constexpr db::statement select_language{
+    "accounts.own_language", "SELECT locale FROM accounts.users WHERE id = $1 FOR UPDATE"};
+
+constexpr db::statement update_language{"accounts.change_own_language",
+    "UPDATE accounts.users SET locale = $2, changed_at = now() WHERE id = $1"};
+
 constexpr db::statement select_notices{"accounts.notices_of",
     "SELECT notice_telegram, notice_email, to_char(quiet_from, 'HH24:MI') AS quiet_from,"
     " to_char(quiet_to, 'HH24:MI') AS quiet_to FROM accounts.users WHERE id = $1"};
@@ -86,6 +92,9 @@ constexpr db::statement empty_user{"accounts.empty_user",
 constexpr db::statement delete_links{
     "accounts.delete_links_of", "DELETE FROM accounts.sign_in_links WHERE user_id = $1"};
 
+constexpr db::statement delete_app_sign_ins{
+    "accounts.delete_app_sign_ins_of", "DELETE FROM accounts.mini_app_sign_ins WHERE user_id = $1"};
+
 constexpr db::statement delete_roles{
     "accounts.delete_roles_of", "DELETE FROM accounts.user_roles WHERE user_id = $1"};
 
@@ -147,6 +156,19 @@ void change_profile(db::transaction& tx, const act& by, const base::uuid& user_i
     write_audit(tx, by, "user.change", target_of(user_id), audit_view(before), audit_view(wish));
 }
 
+void change_language(
+    db::transaction& tx, const act& by, const base::uuid& user_id, const std::string& language)
+{
+    const auto rows = tx.exec(select_language, user_id);
+    if (rows.empty())
+        return; // gone at this very moment, and his session with it
+    const auto before = db::get<std::string>(rows[0], "locale");
+    if (before == language)
+        return;
+    tx.exec(update_language, user_id, language);
+    write_audit(tx, by, "user.change", target_of(user_id), {{"locale", before}}, {{"locale", language}});
+}
+
 void change_notices(
     db::transaction& tx, const act& by, const base::uuid& user_id, const notice_settings& wish)
 {
@@ -179,6 +201,7 @@ void delete_account(db::transaction& tx, act by, const base::uuid& user_id)
     const auto ended = end_all_sessions(tx, by, user_id);
     tx.exec(delete_roles, user_id);
     tx.exec(delete_links, user_id);
+    tx.exec(delete_app_sign_ins, user_id);
     tx.exec(empty_user, user_id);
     tx.exec(empty_audit, target_of(user_id));
     write_audit(tx, by, "user.delete", target_of(user_id), nullptr,

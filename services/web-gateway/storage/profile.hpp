@@ -34,6 +34,8 @@ notice_settings notices_of(db::transaction& tx, const base::uuid& user_id);
 
 // Nothing different: no audit row.
 void change_profile(db::transaction& tx, const act& by, const base::uuid& user_id, const own_profile& wish);
+void change_language(
+    db::transaction& tx, const act& by, const base::uuid& user_id, const std::string& language);
 void change_notices(
     db::transaction& tx, const act& by, const base::uuid& user_id, const notice_settings& wish);
 

@@ -1,6 +1,5 @@
 #include "storage/sessions.hpp"
 
-#include "domain/sign_in.hpp"
 #include "storage/audit_log.hpp"
 
 #include "coursegate/db/transaction.hpp"
@@ -18,17 +17,27 @@ constexpr db::statement insert_session{"accounts.start_session",
 constexpr db::statement delete_by_token{
     "accounts.replace_session", "DELETE FROM accounts.sessions WHERE token_hash = $1 RETURNING session_id"};
 
-constexpr db::statement select_live{"accounts.find_session",
-    "SELECT s.session_id, s.user_id, s.last_seen_at, statement_timestamp() AS now, u.email, u.first_name,"
-    " u.last_name, u.locale, u.time_zone,"
-    " ARRAY(SELECT DISTINCT r.role FROM accounts.user_roles r WHERE r.user_id = u.id) AS roles,"
-    " ARRAY(SELECT r.course_id FROM accounts.user_roles r WHERE r.user_id = u.id AND r.role = 'author') AS "
-    "courses"
-    " FROM accounts.sessions s JOIN accounts.users u ON u.id = s.user_id"
-    " WHERE s.token_hash = $1 AND s.expires_at > statement_timestamp()"};
+#define LIVE_SESSION                                                                                         \
+    "SELECT s.session_id, s.user_id, s.signed_in_by, s.last_seen_at, statement_timestamp() AS now, u.email," \
+    " u.first_name,"                                                                                         \
+    " u.last_name, u.locale, u.time_zone,"                                                                   \
+    " ARRAY(SELECT DISTINCT r.role FROM accounts.user_roles r WHERE r.user_id = u.id) AS roles,"             \
+    " ARRAY(SELECT r.course_id FROM accounts.user_roles r WHERE r.user_id = u.id AND r.role = 'author')"     \
+    " AS courses"                                                                                            \
+    " FROM accounts.sessions s JOIN accounts.users u ON u.id = s.user_id"                                    \
+    " WHERE s.expires_at > statement_timestamp()"
+
+constexpr db::statement select_live{"accounts.find_session", LIVE_SESSION " AND s.token_hash = $1"};
+
+constexpr db::statement select_live_of_link{"accounts.find_app_session_of_link",
+    LIVE_SESSION " AND s.signed_in_by = 'mini_app' AND s.session_id ="
+                 " (SELECT session_id FROM accounts.play_links WHERE id_hash = $1)"};
+
+#undef LIVE_SESSION
 
 constexpr db::statement update_seen{"accounts.note_session_seen",
-    "UPDATE accounts.sessions SET last_seen_at = now(), expires_at = now() + make_interval(hours => $2)"
+    "UPDATE accounts.sessions SET last_seen_at = now(), expires_at = now() +"
+    " CASE signed_in_by WHEN 'mini_app' THEN make_interval(hours => $4) ELSE make_interval(hours => $2) END"
     " WHERE session_id = $1 AND expires_at > now() AND last_seen_at <= now() - make_interval(hours => $3)"};
 
 constexpr db::statement select_own{"accounts.sessions_of",
@@ -51,30 +60,15 @@ std::string target_of(const base::uuid& user_id)
     return "user/" + base::to_string(user_id);
 }
 
-} // namespace
-
-void start_session(db::transaction& tx, const act& by, const new_session& s)
+std::optional<live_session> only(const pqxx::result& rows)
 {
-    nlohmann::json after{{"session_id", base::to_string(s.session_id)}, {"signed_in_by", s.signed_in_by}};
-    if (s.replaces) {
-        const auto gone = tx.exec(delete_by_token, db::bytes(*s.replaces));
-        if (!gone.empty())
-            after["replaces"] = base::to_string(db::get<base::uuid>(gone[0], "session_id"));
-    }
-    tx.exec(insert_session, s.session_id, db::bytes(s.token_hash), s.user_id, s.signed_in_by, s.user_agent,
-        s.address, session_lasts.count());
-    write_audit(tx, by, "session.start", target_of(s.user_id), nullptr, after);
-}
-
-std::optional<live_session> find_session(db::transaction& tx, const std::string& token_hash)
-{
-    const auto rows = tx.exec(select_live, db::bytes(token_hash));
     if (rows.empty())
         return std::nullopt;
     const auto& r = rows[0];
     live_session out;
     out.session_id = db::get<base::uuid>(r, "session_id");
     out.user_id = db::get<base::uuid>(r, "user_id");
+    out.signed_in_by = db::get<std::string>(r, "signed_in_by");
     out.last_seen_at = db::get<base::time_point>(r, "last_seen_at");
     out.now = db::get<base::time_point>(r, "now");
     out.email = db::get<std::string>(r, "email");
@@ -89,9 +83,35 @@ std::optional<live_session> find_session(db::transaction& tx, const std::string&
     return out;
 }
 
+} // namespace
+
+void start_session(db::transaction& tx, const act& by, const new_session& s)
+{
+    nlohmann::json after{{"session_id", base::to_string(s.session_id)}, {"signed_in_by", s.signed_in_by}};
+    if (s.replaces) {
+        const auto gone = tx.exec(delete_by_token, db::bytes(*s.replaces));
+        if (!gone.empty())
+            after["replaces"] = base::to_string(db::get<base::uuid>(gone[0], "session_id"));
+    }
+    tx.exec(insert_session, s.session_id, db::bytes(s.token_hash), s.user_id, s.signed_in_by, s.user_agent,
+        s.address, s.lasts.count());
+    write_audit(tx, by, "session.start", target_of(s.user_id), nullptr, after);
+}
+
+std::optional<live_session> find_session(db::transaction& tx, const std::string& token_hash)
+{
+    return only(tx.exec(select_live, db::bytes(token_hash)));
+}
+
+std::optional<live_session> find_app_session_of_link(db::transaction& tx, const std::string& link_hash)
+{
+    return only(tx.exec(select_live_of_link, db::bytes(link_hash)));
+}
+
 void note_seen(db::transaction& tx, const base::uuid& session_id)
 {
-    tx.exec(update_seen, session_id, session_lasts.count(), session_seen_every.count());
+    tx.exec(update_seen, session_id, session_lasts.count(), session_seen_every.count(),
+        app_session_lasts.count());
 }
 
 std::vector<listed_session> sessions_of(db::transaction& tx, const base::uuid& user_id)

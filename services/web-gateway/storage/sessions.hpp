@@ -4,6 +4,7 @@
 #pragma once
 
 #include "domain/principal.hpp"
+#include "domain/sign_in.hpp"
 
 #include "coursegate/base/clock.hpp"
 #include "coursegate/base/uuid.hpp"
@@ -27,6 +28,7 @@ struct new_session
     std::string address;
     // The session this browser had before, whoever's: it ends, so that a token never outlives a sign-in.
     std::optional<std::string> replaces{};
+    std::chrono::hours lasts = session_lasts;
 };
 void start_session(db::transaction& tx, const act& by, const new_session& s);
 
@@ -35,6 +37,7 @@ struct live_session
 {
     base::uuid session_id{};
     base::uuid user_id{};
+    std::string signed_in_by;
     base::time_point last_seen_at{};
     base::time_point now{}; // the database's
     std::string email;
@@ -47,6 +50,8 @@ struct live_session
 };
 // One statement. Nothing for a token that is unknown, ended or expired.
 std::optional<live_session> find_session(db::transaction& tx, const std::string& token_hash);
+// The Mini App's session that asked for a video (storage/play_links), by the hash of what stands in the link.
+std::optional<live_session> find_app_session_of_link(db::transaction& tx, const std::string& link_hash);
 
 // Puts the expiry off. Of several at the same moment one writes.
 void note_seen(db::transaction& tx, const base::uuid& session_id);

@@ -119,7 +119,11 @@ TEST_CASE("a way to sign in is on when its settings are there, and half of one i
         CHECK_FALSE(ways.telegram);
         CHECK_FALSE(ways.stepik);
         CHECK(ways.telegram_bot_token.empty());
+        CHECK(ways.telegram_web_url == "https://web.telegram.org");
     }
+    for (const auto* name : {"@coursegate_bot", "bot", "course gate", "a_name_that_is_longer_than_32_chars"})
+        CHECK(has(faults_of(with(good(), {{"TELEGRAM_BOT_USERNAME", name}})), "TELEGRAM_BOT_USERNAME"));
+    CHECK(faults_of(with(good(), {{"TELEGRAM_BOT_USERNAME", "coursegate_bot"}})).empty());
     const auto s = with(
         good(), {{"APP_URL", "https://watch.example.org/"}, {"GOOGLE_CLIENT_ID", "google"},
                     {"GOOGLE_CLIENT_SECRET", "google-secret"}, {"TELEGRAM_LOGIN_CLIENT_ID", "123456"},

@@ -128,7 +128,7 @@ TEST_CASE("what the site lacks is named at start")
     CHECK(fault_without("moves.js") == "(none)"); // an asset is missed by the page that names it
     CHECK(has(fault_without("login.html"), "login.html is missing"));
     CHECK(has(fault_without("layout.html"), "layout.html is missing"));
-    CHECK(has(fault_without("courses.part.html"), "courses.part.html of the page dashboard.html is missing"));
+    CHECK(has(fault_without("courses.part.html"), "page app_courses.part.html is missing"));
     CHECK(has(fault_without("uk.mo"), "uk.mo are missing"));
     CHECK(has(fault_without("uk.mo", "no catalogue at all"), "uk.mo can't be read"));
     CHECK(has(fault_without("home.html", "{{#t}}never ends"), "home.html is broken"));
