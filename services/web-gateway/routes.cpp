@@ -4,10 +4,13 @@
 #include "routes.hpp"
 
 #include "handlers/app.hpp"
+#include "handlers/audit_rows.hpp"
 #include "handlers/dashboard.hpp"
 #include "handlers/identities.hpp"
 #include "handlers/lesson.hpp"
+#include "handlers/live_grants.hpp"
 #include "handlers/moves.hpp"
+#include "handlers/numbers.hpp"
 #include "handlers/profile.hpp"
 #include "handlers/sign_in.hpp"
 #include "handlers/sign_in_links.hpp"
@@ -66,6 +69,8 @@ std::vector<http::route> routes(gateway& g)
         {"GET", "/v1/grants", admin(list_grants_route)},
         {"GET", "/v1/grants/stream", admin(stream_route)},
         {"GET", "/v1/why", admin(why_route)},
+        {"GET", "/v1/courses/{course_id}/numbers", admin(numbers_route)},
+        {"GET", "/v1/audit-log", admin(audit_log_route)},
 
         // Pages
         {"GET", "/", open(home_page)},
@@ -113,6 +118,15 @@ std::vector<http::route> routes(gateway& g)
         {"POST", "/app/lessons/{id}/watch", for_app(g, app_watch_form)},
         {"POST", "/app/profile", for_app(g, app_language_form)},
         {"GET", "/app/play/{secret_id}", open(app_play_route)},
+        // The admin area: watching
+        {"GET", "/admin/grants", for_staff(g, live_grants_page)},
+        {"GET", "/admin/grants/stream", for_staff(g, live_grants_stream)},
+        {"GET", "/admin/numbers", for_staff(g, numbers_page)},
+        {"GET", "/admin/numbers/csv", for_staff(g, numbers_csv)},
+        {"GET", "/admin/numbers/students", for_staff(g, counted_students_page)},
+        {"GET", "/admin/numbers/students/csv", for_staff(g, counted_students_csv)},
+        {"GET", "/admin/audit-log", for_staff(g, audit_log_page)},
+        {"GET", "/admin/audit-log/csv", for_staff(g, audit_log_csv)},
 
         // Signing in
         {"GET", "/login", open(login_page)},

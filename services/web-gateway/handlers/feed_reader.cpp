@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace coursegate::web_gateway {
 namespace {
 
@@ -57,6 +59,8 @@ feed_item_ptr make_item(const feed_row& row)
 
 bool feed_filter::wants(const feed_item& item) const
 {
+    if (only && (!item.course_id || std::find(only->begin(), only->end(), *item.course_id) == only->end()))
+        return false;
     if (course_id && item.course_id != course_id)
         return false;
     if (person && item.user_id != person->user_id &&

@@ -47,7 +47,8 @@ struct feed_person
 // What one stream wants to see.
 struct feed_filter
 {
-    std::optional<feed_person> person{}; // nothing: everybody
+    std::optional<feed_person> person{};             // nothing: everybody
+    std::optional<std::vector<std::int64_t>> only{}; // these courses; nothing: all, and what is of no course
     std::optional<std::int64_t> course_id{};
     std::set<std::string> types{}; // empty: all
 

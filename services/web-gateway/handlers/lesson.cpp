@@ -287,9 +287,11 @@ played play(db::transaction& tx, const gateway& g, const visitor& who, const std
         const auto here = place_in(view, c, out.known->lesson_id);
         const auto* part = here ? watchable_part(here->t, out.known->part) : nullptr;
         const auto code = part != nullptr ? boom_code_of(tx, g.keys, who.user_id) : std::nullopt;
-        if (code)
-            out.url = base::secret(g.play_url + "/" + base::percent_encode(part->boom_media) +
-                                   "?id_recovery=" + base::percent_encode(code->expose()));
+        if (!code)
+            continue;
+        out.url = base::secret(g.play_url + "/" + base::percent_encode(part->boom_media) +
+                               "?id_recovery=" + base::percent_encode(code->expose()));
+        note_watched(tx, *out.known);
     }
     return out;
 }

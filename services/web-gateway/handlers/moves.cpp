@@ -3,7 +3,7 @@
 // and then.
 #include "handlers/moves.hpp"
 
-#include "handlers/feed_reader.hpp"
+#include "handlers/feed_stream.hpp"
 #include "storage/feed.hpp"
 #include "storage/users.hpp"
 
@@ -69,9 +69,7 @@ async::task<http::response> moves_stream(gateway& g, http::request&, const visit
     };
     const auto end = co_await g.db.transact(body);
 
-    http::response out;
-    out.headers.set("Content-Type", "text/event-stream");
-    out.headers.set("X-Accel-Buffering", "no"); // a proxy that collects would make it anything but live
+    auto out = stream_answer();
     out.stream = [&g, about, from = end.after](http::stream_writer& writer) -> async::task<void> {
         co_await tell(g, writer, about, from);
     };

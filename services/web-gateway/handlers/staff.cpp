@@ -19,7 +19,10 @@ struct section
 
 // In the order of the navigation.
 constexpr auto sections = std::to_array<section>({
+    {"/admin/grants", say("Grants live")},
     {"/admin/trouble", say("Trouble")},
+    {"/admin/numbers", say("Numbers")},
+    {"/admin/audit-log", say("Audit log")},
 });
 
 } // namespace

@@ -1,12 +1,7 @@
 // GET /v1/grants/stream: the event log as server-sent events.
-//
-// A client first reads the table by itself from where it stopped (Last-Event-ID, ?since=) until it has caught
-// up, then follows the shared reader. Ids are places in the log, and the stream opens with one, so a client
-// that is cut, or whose gateway is killed at any moment, resumes without a gap; it may see an event again
-// only if the connection broke before it noted the id.
 #include "domain/input.hpp"
 #include "domain/refused.hpp"
-#include "handlers/feed_reader.hpp"
+#include "handlers/feed_stream.hpp"
 #include "handlers/reading.hpp"
 #include "handlers/uses.hpp"
 #include "storage/catalog.hpp"
@@ -16,11 +11,6 @@
 
 namespace coursegate::web_gateway {
 namespace {
-
-constexpr int page_rows = 500;
-constexpr std::chrono::seconds heartbeat{15};
-// A stream has to notice within a second that its reader or the server is going.
-constexpr std::chrono::milliseconds look_up{500};
 
 struct stream_wish
 {
@@ -53,114 +43,27 @@ stream_wish read_wish(const http::request& request)
     if (const auto since = query.text("since"))
         out.since = checked_time(*since, "since");
     query.finish();
-    if (const auto last = request.headers.get("Last-Event-ID"); last && !last->empty()) {
-        const auto place = parse_feed_place(*last);
-        if (!place.has_value())
-            throw invalid("Last-Event-ID", "An event id of this stream is written xid.seq.");
-        out.from = *place;
-    }
+    out.from = last_seen_place(request);
     return out;
 }
 
-// What one client wants and how far it has come.
-struct watch
+// Each event as it stands in the log, with an id of its own.
+class whole_events final : public feed_words
 {
-    feed_filter filter;
-    feed_place from;
-
-    // Moves behind the item; its text when the client is to see it, else nothing.
-    std::string take(const feed_item& item)
+public:
+    async::task<std::optional<std::string>> tell(const std::vector<placed_item>& items) override
     {
-        const bool wanted = filter.wants(item) && !from.was_there(item.position);
-        from.move_to(item.position);
-        if (!wanted)
-            return {};
-        http::sse_event e;
-        e.id = to_string(from);
-        e.event = item.type;
-        e.data = item.data;
-        return http::format_sse(e);
+        std::string out;
+        for (const auto& one : items) {
+            http::sse_event e;
+            e.id = to_string(one.place);
+            e.event = one.item->type;
+            e.data = one.item->data;
+            out += http::format_sse(e);
+        }
+        co_return out;
     }
-
-    // An id and no event: who is cut before its first event, or long after its last, resumes from here.
-    std::string place() const { return "id: " + to_string(from) + "\n\n"; }
 };
-
-// Writes what the table has up to `up_to`. False: the reader is gone.
-async::task<bool> send_from_table(
-    gateway& g, http::stream_writer& out, watch& w, std::optional<feed_position> up_to)
-{
-    while (out.is_open()) {
-        auto body = [&](db::transaction& tx) { return read_feed(tx, w.from.after, page_rows, up_to); };
-        const auto page = co_await g.db.transact(body);
-        std::string bytes;
-        for (const auto& row : page.rows)
-            bytes += w.take(*make_item(row));
-        if (!bytes.empty()) {
-            const bool there = co_await out.write(bytes);
-            if (!there)
-                co_return false;
-        }
-        if (page.rows.size() < static_cast<std::size_t>(page_rows))
-            co_return true;
-    }
-    co_return false;
-}
-
-// Follows the live log until the client goes, is too slow, or the server stops.
-async::task<void> send_live(gateway& g, http::stream_writer& out, watch& w)
-{
-    const auto executor = co_await async::this_executor();
-    const auto me = std::make_shared<feed_reader::follower>(executor, w.filter);
-    const feed_reader::seat seat(g.feed, me, w.from.after);
-
-    // What the shared reader had already handed to others while we caught up.
-    if (w.from.after < seat.reader_at) {
-        const bool there = co_await send_from_table(g, out, w, seat.reader_at);
-        if (!there)
-            co_return;
-    }
-
-    auto last_write = std::chrono::steady_clock::now();
-    while (out.is_open() && !me->cut) {
-        std::string bytes;
-        while (!me->items.empty()) {
-            const auto item = me->items.front();
-            me->items.pop_front();
-            if (item->position > w.from.after) // else we had read further than the shared reader
-                bytes += w.take(*item);
-        }
-        const auto now = std::chrono::steady_clock::now();
-        if (bytes.empty() && now - last_write >= heartbeat) {
-            w.from.move_to(g.feed.position()); // nothing up to there was for this client
-            bytes = w.place();
-        }
-        if (!bytes.empty()) {
-            const bool there = co_await out.write(bytes);
-            if (!there)
-                co_return;
-            last_write = now;
-            continue;
-        }
-        co_await me->arrived.wait_for(look_up);
-    }
-}
-
-async::task<void> run_stream(gateway& g, http::stream_writer& out, watch w, log::logger log)
-{
-    try {
-        // Says that the stream stands, and how soon to come back when it breaks.
-        bool there = co_await out.write("retry: 1000\n: following the event log\n" + w.place());
-        if (there)
-            there = co_await send_from_table(g, out, w, std::nullopt);
-        if (there)
-            co_await send_live(g, out, w);
-    }
-    catch (const base::dependency_down& e) {
-        // The stream ends and the client resumes where it stopped: nothing is lost by it.
-        log.warning("a stream ended because the database is not available", {{"detail", e.what()}});
-    }
-}
 
 } // namespace
 
@@ -174,15 +77,13 @@ async::task<http::response> stream_route(gateway& g, call& c)
             return *wish.from;
         return wish.since ? feed_since(tx, *wish.since) : feed_end(tx);
     };
-    watch w;
-    w.filter = wish.filter;
-    w.from = co_await g.db.transact(body);
+    const auto from = co_await g.db.transact(body);
 
-    http::response out;
-    out.headers.set("Content-Type", "text/event-stream");
-    out.headers.set("X-Accel-Buffering", "no"); // a proxy that collects would make it anything but live
-    out.stream = [&g, w, log = c.request.log](http::stream_writer& writer) -> async::task<void> {
-        co_await run_stream(g, writer, w, log);
+    auto out = stream_answer();
+    out.stream = [&g, filter = wish.filter, from, log = c.request.log](
+                     http::stream_writer& writer) -> async::task<void> {
+        whole_events words;
+        co_await follow_feed(g, writer, filter, from, words, std::chrono::milliseconds(0), log);
     };
     co_return out;
 }

@@ -38,6 +38,10 @@ async::task<http::response> sync_route(gateway& g, call& c);
 async::task<http::response> audit_route(gateway& g, call& c);
 async::task<http::response> get_request_route(gateway& g, call& c);
 
+// numbers.cpp, audit_rows.cpp
+async::task<http::response> numbers_route(gateway& g, call& c);
+async::task<http::response> audit_log_route(gateway& g, call& c);
+
 // grant_list.cpp, why.cpp, stream.cpp
 async::task<http::response> list_grants_route(gateway& g, call& c);
 async::task<http::response> why_route(gateway& g, call& c);

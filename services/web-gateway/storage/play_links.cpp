@@ -33,6 +33,10 @@ constexpr db::statement use_link{"accounts.use_play_link",
 constexpr db::statement select_link{"accounts.find_play_link",
     "SELECT " LINK_COLUMNS " FROM accounts.play_links WHERE session_id = $1 AND id_hash = $2"};
 
+constexpr db::statement upsert_watched{"accounts.note_watched",
+    "INSERT INTO accounts.watched AS w (course_id, lesson_id, user_id) VALUES ($1, $2, $3)"
+    " ON CONFLICT (course_id, lesson_id, user_id) DO UPDATE SET last_at = now(), plays = w.plays + 1"};
+
 constexpr db::statement purge_old{"accounts.purge_play_links",
     "DELETE FROM accounts.play_links WHERE link_id IN (SELECT link_id FROM accounts.play_links"
     " WHERE expires_at < now() - interval '1 hour' LIMIT $1)"};
@@ -83,6 +87,11 @@ std::optional<play_link> find_play_link(
     db::transaction& tx, const base::uuid& session_id, const std::string& id_hash)
 {
     return only(tx.exec(select_link, session_id, db::bytes(id_hash)));
+}
+
+void note_watched(db::transaction& tx, const play_link& link)
+{
+    tx.exec(upsert_watched, link.course_id, link.lesson_id, link.user_id);
 }
 
 int purge_play_links(db::transaction& tx, int most)

@@ -39,6 +39,9 @@ std::optional<play_link> use_play_link(
 std::optional<play_link> find_play_link(
     db::transaction& tx, const base::uuid& session_id, const std::string& id_hash);
 
+// That the link's video is being played, for the numbers of its course; stays when the link is forgotten.
+void note_watched(db::transaction& tx, const play_link& link);
+
 // Forgets up to `most` links that ended an hour ago; returns how many.
 int purge_play_links(db::transaction& tx, int most);
 

@@ -63,6 +63,8 @@ constexpr db::statement select_all{"accounts.all_about",
     "  JOIN me ON me.stepik_user_id = s.stepik_user_id),"
     "'grants', (SELECT coalesce(jsonb_agg(to_jsonb(g) - 'buyer_ref'), '[]') FROM access.v_grants g"
     "  WHERE g.user_id = $1),"
+    "'watched', (SELECT coalesce(jsonb_agg(to_jsonb(w) - 'user_id'), '[]') FROM accounts.watched w"
+    "  WHERE w.user_id = $1),"
     "'requests', (SELECT coalesce(jsonb_agg(jsonb_build_object('request_id', request_id, 'kind', kind,"
     "  'course_id', course_id, 'lesson_id', lesson_id, 'requested_at', requested_at)), '[]')"
     "  FROM accounts.requests WHERE user_id = $1),"
@@ -97,6 +99,9 @@ constexpr db::statement delete_app_sign_ins{
 
 constexpr db::statement delete_roles{
     "accounts.delete_roles_of", "DELETE FROM accounts.user_roles WHERE user_id = $1"};
+
+constexpr db::statement delete_watched{
+    "accounts.delete_watched_of", "DELETE FROM accounts.watched WHERE user_id = $1"};
 
 // That something was done stays; what stood in it about the person, and from where he did it, goes. An
 // account that somebody else's word created (`sign-in/google`) was created from where the person sat.
@@ -202,6 +207,7 @@ void delete_account(db::transaction& tx, act by, const base::uuid& user_id)
     tx.exec(delete_roles, user_id);
     tx.exec(delete_links, user_id);
     tx.exec(delete_app_sign_ins, user_id);
+    tx.exec(delete_watched, user_id);
     tx.exec(empty_user, user_id);
     tx.exec(empty_audit, target_of(user_id));
     write_audit(tx, by, "user.delete", target_of(user_id), nullptr,

@@ -106,6 +106,15 @@ struct school : classroom
             {"GET /profile/identities", {"/profile/identities", whose::his_own}},
             {"GET /login", {"/login"}},
             {"GET /admin", {"/admin", whose::staffs}},
+            {"GET /admin/grants", {"/admin/grants?course=5", whose::course_5}},
+            {"GET /admin/numbers", {"/admin/numbers?course=5", whose::course_5}},
+            {"GET /admin/numbers/csv", {"/admin/numbers/csv?course=5&table=lessons", whose::course_5}},
+            {"GET /admin/numbers/students",
+                {"/admin/numbers/students?course=5&show=enrolled", whose::course_5}},
+            {"GET /admin/numbers/students/csv",
+                {"/admin/numbers/students/csv?course=5&show=enrolled", whose::course_5}},
+            {"GET /admin/audit-log", {"/admin/audit-log", whose::course_5}},
+            {"GET /admin/audit-log/csv", {"/admin/audit-log/csv", whose::course_5}},
             {"GET /admin/trouble", {"/admin/trouble", whose::course_5}},
             {"GET /admin/trouble/failures",
                 {"/admin/trouble/failures?course=5&for=person&reason=geheimer%20Grund", whose::course_5}},
@@ -123,9 +132,9 @@ struct school : classroom
     {
         static const std::set<std::string> list{"POST /login", "POST /logout",
             "POST /profile/sessions/end-all", "GET /dashboard/moves", "GET /play/{secret_id}",
-            "GET /login/link", "POST /login/link", "GET /login/google", "GET /login/google/callback",
-            "GET /login/telegram", "GET /login/telegram/callback", "GET /login/stepik",
-            "GET /login/stepik/callback", "POST /profile/identities/{way}/link",
+            "GET /admin/grants/stream", "GET /login/link", "POST /login/link", "GET /login/google",
+            "GET /login/google/callback", "GET /login/telegram", "GET /login/telegram/callback",
+            "GET /login/stepik", "GET /login/stepik/callback", "POST /profile/identities/{way}/link",
             "POST /profile/identities/{way}/unlink", "GET /admin/trouble/parked/{queue}",
             "POST /admin/trouble/parked/{queue}"};
         return list.contains(route) || route.find(" /v1/") != std::string::npos ||
