@@ -41,12 +41,12 @@ TEST_CASE("peek leaves the messages where they are; move copies what is chosen w
     REQUIRE(peeked.size() == 3);
     CHECK(peeked[1].message_id == "b");
     CHECK(peeked[1].headers.at("x-reason") == "attempts ran out");
-    CHECK(testkit::eventually(5s, [&] { return f.depth(f.dead()) == 3; }));
+    CHECK(testkit::eventually(30s, [&] { return f.depth(f.dead()) == 3; }));
 
     const auto moved =
         f.look.move(f.dead(), f.name(), 10, [](const parked_message& m) { return m.message_id != "b"; });
     CHECK(moved == 2);
-    CHECK(testkit::eventually(5s, [&] { return f.depth(f.dead()) == 1; }));
+    CHECK(testkit::eventually(30s, [&] { return f.depth(f.dead()) == 1; }));
     const auto arrived = f.look.drain(f.name(), 10);
     REQUIRE(arrived.size() == 2);
     CHECK(arrived[0].message_id == "a");
@@ -69,7 +69,7 @@ TEST_CASE("moving into a queue that is not there loses nothing")
             clumsy.move(f.dead(), f.name("nowhere"), 10, [](const parked_message&) { return true; }),
             Catch::Contains("did not take a copy"));
     }
-    CHECK(testkit::eventually(5s, [&] { return f.depth(f.dead()) == 1; }));
+    CHECK(testkit::eventually(30s, [&] { return f.depth(f.dead()) == 1; }));
 }
 
 TEST_CASE("the broker's own dead letters are readable: x-death as text")
