@@ -16,6 +16,7 @@
 #include "handlers/sign_in_links.hpp"
 #include "handlers/site.hpp"
 #include "handlers/staff.hpp"
+#include "handlers/students.hpp"
 #include "handlers/trouble.hpp"
 #include "handlers/uses.hpp"
 #include "handlers/ways.hpp"
@@ -96,6 +97,13 @@ std::vector<http::route> routes(gateway& g)
 
         // The admin area: authors and staff
         {"GET", "/admin", for_staff(g, admin_page)},
+        {"GET", "/admin/students", for_staff(g, students_page)},
+        {"POST", "/admin/students", for_staff(g, create_student_form)},
+        {"GET", "/admin/students/{id}", for_staff(g, student_page)},
+        {"POST", "/admin/students/{id}/lessons", for_staff(g, student_lessons_form)},
+        {"POST", "/admin/students/{id}/code", for_staff(g, student_code_form)},
+        {"POST", "/admin/students/{id}/account", for_staff(g, student_account_form)},
+        {"POST", "/admin/students/{id}/site", for_staff(g, site_as_student_page)},
         {"GET", "/admin/trouble", for_staff(g, trouble_page)},
         {"GET", "/admin/trouble/failures", for_staff(g, failures_page)},
         {"POST", "/admin/trouble/failures", for_staff(g, retry_form)},

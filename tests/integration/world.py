@@ -155,6 +155,12 @@ class World:
         env.update(SECRET_KEY=SECRET_KEY, AMQP_URL=self.amqp_url, AMQP_PREFIX=self.prefix, HOST="127.0.0.1")
         return env
 
+    def publish(self, queue, body):
+        """Straight into a queue, as a program that is not ours would."""
+        command = os.environ["TEST_RABBITMQCTL"].split()
+        erl = f'rabbit_basic:publish(rabbit_misc:r(<<"/">>, exchange, <<>>), <<"{self.prefix}.{queue}">>, [], <<"{body}">>).'
+        subprocess.run([*command, "--quiet", "eval", erl], check=True, capture_output=True, timeout=60)
+
     def ctl(self, *words, check=True, env=None):
         full = self.environment()
         full["MIGRATE_DATABASE_URL"] = self.database_url()

@@ -68,9 +68,9 @@ bool is_form_type(std::string_view content_type)
     return plain == type || plain == std::string(type) + ";charset=utf-8";
 }
 
-form form::parse(std::string_view body, std::size_t most)
+form form::parse(std::string_view body, const limits& most)
 {
-    if (body.size() > most)
+    if (body.size() > most.bytes)
         throw broken("it is too long");
     form out;
     while (!body.empty()) {
@@ -84,7 +84,7 @@ form form::parse(std::string_view body, std::size_t most)
         const auto value = equals == pair.npos ? std::string() : decoded_form_text(pair.substr(equals + 1));
         if (!out.fields_.emplace(name, value).second)
             throw invalid(shown(name), "This field is there twice.");
-        if (out.fields_.size() > most_fields)
+        if (out.fields_.size() > most.fields)
             throw broken("it has too many fields");
     }
     return out;
@@ -109,6 +109,19 @@ std::string form::text_or(const char* name, std::string otherwise)
 std::int64_t form::id(const char* name)
 {
     return checked_number(text(name), name, 1, std::numeric_limits<std::int64_t>::max());
+}
+
+std::vector<std::string> form::ticked(const std::string& prefix)
+{
+    std::vector<std::string> out;
+    for (const auto& [name, value] : fields_)
+        if (name.starts_with(prefix)) {
+            if (value != "on")
+                throw invalid(shown(name), "A ticked box says on.");
+            asked_.insert(name);
+            out.push_back(name.substr(prefix.size()));
+        }
+    return out;
 }
 
 void form::finish() const

@@ -101,7 +101,8 @@ std::string init_data_of(const http::request& request)
 {
     if (!is_form_type(request.headers.get("Content-Type").value_or("")))
         throw invalid({}, "This is not a form.");
-    auto f = form::parse(request.body, 2 * form::most_bytes); // each escape in it is escaped once more
+    constexpr form::limits twice{2 * form::of_anybody.bytes, 2}; // each escape in it is escaped once more
+    auto f = form::parse(request.body, twice);
     auto out = f.text("init_data");
     f.finish();
     return out;
@@ -254,7 +255,7 @@ async::task<http::response> app_session_route(gateway& g, http::request& request
 async::task<http::response> app_courses_part(gateway& g, http::request& request, const visitor& who)
 {
     const auto seen_by = reader_of(who);
-    const auto data = co_await courses_data(g, who, seen_by);
+    const auto data = co_await dashboard_data(g, who, seen_by);
     auto html = g.pages.part("app_courses", data, seen_by);
     const auto tag = "\"" + base::to_hex(base::sha256(html)).substr(0, 16) + "\"";
     http::response out;

@@ -261,15 +261,15 @@ private:
     const reader& reader_;
 };
 
-async::task<nlohmann::json> view_data(gateway& g, const visitor& who, const reader& seen_by)
+} // namespace
+
+async::task<nlohmann::json> dashboard_data(gateway& g, const visitor& who, const reader& seen_by)
 {
     // One moment: with a check that is over, and results from before it, a page would wait for nothing.
     auto body = [&](db::transaction& tx) { return read_view(tx, who); };
     const auto view = co_await g.db.snapshot(body);
     co_return writer(g.pages, seen_by).page(view);
 }
-
-} // namespace
 
 async::task<http::response> home_page(gateway& g, http::request& request)
 {
@@ -285,20 +285,14 @@ async::task<http::response> me_page(gateway&, http::request&, const visitor&)
 async::task<http::response> dashboard_page(gateway& g, http::request&, const visitor& who)
 {
     const auto seen_by = reader_of(who);
-    const auto data = co_await view_data(g, who, seen_by);
+    const auto data = co_await dashboard_data(g, who, seen_by);
     co_return g.pages.show("dashboard", data, seen_by);
-}
-
-async::task<nlohmann::json> courses_data(gateway& g, const visitor& who, const reader& seen_by)
-{
-    auto out = co_await view_data(g, who, seen_by);
-    co_return out;
 }
 
 async::task<http::response> courses_part(gateway& g, http::request& request, const visitor& who)
 {
     const auto seen_by = reader_of(who);
-    const auto data = co_await view_data(g, who, seen_by);
+    const auto data = co_await dashboard_data(g, who, seen_by);
     auto html = g.pages.part("courses", data, seen_by);
     const auto tag = "\"" + base::to_hex(base::sha256(html)).substr(0, 16) + "\"";
     http::response out;

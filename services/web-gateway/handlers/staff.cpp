@@ -20,6 +20,7 @@ struct section
 // In the order of the navigation.
 constexpr auto sections = std::to_array<section>({
     {"/admin/grants", say("Grants live")},
+    {"/admin/students", say("Students")},
     {"/admin/trouble", say("Trouble")},
     {"/admin/numbers", say("Numbers")},
     {"/admin/audit-log", say("Audit log")},
@@ -49,6 +50,14 @@ void must_repair(const visitor& who, std::int64_t course_id)
     if (!rights_of(who).repairs_in(course_id))
         throw refused(
             refusal::conflict, slug::unauthorized, "You may look at this course, not repair it.", "course");
+}
+
+void must_change(const visitor& who, std::int64_t course_id)
+{
+    must_see(who, course_id);
+    if (!rights_of(who).changes(course_id))
+        throw refused(
+            refusal::conflict, slug::unauthorized, "You may look at this course, not change it.", "course");
 }
 
 http::response show_admin(gateway& g, const visitor& who, std::string_view here, std::string_view page,

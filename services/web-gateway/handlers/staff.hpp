@@ -19,6 +19,7 @@ staff_rights rights_of(const visitor& who);
 // Throw `refused` (not_found: a course that is not his does not exist for him; he learns nothing of it).
 void must_see(const visitor& who, std::int64_t course_id);
 void must_repair(const visitor& who, std::int64_t course_id);
+void must_change(const visitor& who, std::int64_t course_id);
 
 // templates/<page>.html with the admin area's frame: the navigation with `here` (the path of a section,
 // "/admin/trouble") marked, wide.

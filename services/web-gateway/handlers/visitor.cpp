@@ -6,6 +6,7 @@
 #include "domain/sign_in.hpp"
 #include "domain/staff.hpp"
 #include "handlers/app.hpp"
+#include "handlers/form_fault.hpp"
 #include "handlers/ways.hpp"
 #include "pages/pages.hpp"
 #include "storage/sessions.hpp"
@@ -90,7 +91,7 @@ bool has_csrf(const http::request& request, const std::string& wanted)
     if (!is_form_type(request.headers.get("Content-Type").value_or("")))
         return false;
     try {
-        const auto given = form::parse(request.body).text_or("csrf", "");
+        const auto given = form::parse(request.body, form::of_known).text_or("csrf", "");
         return base::equal_in_constant_time(given, wanted);
     }
     catch (const refused&) {
@@ -142,8 +143,9 @@ async::task<http::response> answered(
         co_return co_await page_for(g, request, u, *came);
     }
     catch (const refused& no) {
-        // Pages that let people type say what is wrong themselves; what comes here was not sent from our
-        // pages.
+        // Most pages that let people type say what is wrong themselves.
+        if (no.kind() == refusal::invalid)
+            co_return not_understood(g.pages, no, seen_by);
         co_return g.pages.problem(no.kind() == refusal::not_found ? 404 : 403, seen_by);
     }
     catch (const base::dependency_down& e) {

@@ -25,8 +25,8 @@ namespace {
 
 constexpr db::statement insert_user{"accounts.insert_user",
     "INSERT INTO accounts.users (id, email, first_name, last_name, stepik_user_id, boom_code_box, "
-    "boom_code_hmac, locale)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING " USER_COLUMNS};
+    "boom_code_hmac, locale, created_by)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING " USER_COLUMNS};
 
 constexpr db::statement select_user{
     "accounts.user_by_id", "SELECT " USER_COLUMNS " FROM accounts.users WHERE id = $1"};
@@ -160,7 +160,7 @@ created_user create_user(db::transaction& tx, const base::keyring& keys, const a
         const auto hmac = hmac_of(keys, code);
         // Insert first, explain afterwards: whoever else writes the same at this moment is waited for here.
         const auto inserted = tx.exec(insert_user, id, wish.email, wish.first_name, wish.last_name,
-            wish.stepik_user_id, db::bytes(box_of(keys, id, code)), db::bytes(hmac), wish.locale);
+            wish.stepik_user_id, db::bytes(box_of(keys, id, code)), db::bytes(hmac), wish.locale, by.actor());
         if (inserted.empty()) {
             refuse_taken(tx, wish, hmac);
             continue; // only the generated code was taken

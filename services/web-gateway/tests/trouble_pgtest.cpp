@@ -53,7 +53,7 @@ TEST_CASE("what failed is grouped by cause, with the people it keeps waiting")
     CHECK(people.says("Tasks")); // the lesson
     CHECK_FALSE(people.says("Loops"));
     CHECK_FALSE(people.says("Try all of them again"));
-    CHECK(c.b.get("/admin/trouble/failures?course=5&for=nobody").status == 403);
+    CHECK(c.b.get("/admin/trouble/failures?course=5&for=nobody").status == 400);
 
     c.g.sql("UPDATE fixture.v_course_health SET ok = false, problems = '{The token is refused.}';"
             "INSERT INTO fixture.v_course_health (course_id, ok, problems) SELECT 5, false, '{The token is "
@@ -81,7 +81,12 @@ TEST_CASE("all of a cause are ordered again with a reason, by those who may")
     auto with_reason = form;
     with_reason.emplace_back("reason", "the account is there now");
     const auto before = c.g.everything();
-    CHECK(c.b.post("/admin/trouble/failures", form).status == 403);
+    const auto without = c.b.post("/admin/trouble/failures", form);
+    CHECK(without.status == 400);
+    CHECK(without.says("Why: this is needed."));
+    auto of_blanks = form;
+    of_blanks.emplace_back("reason", "  ");
+    CHECK(c.b.post("/admin/trouble/failures", of_blanks).says("Why: this is not written as it should be."));
     auto of_nobody = with_reason;
     of_nobody[1].second = "77"; // no such course
     c.b.post("/admin/trouble/failures", of_nobody);
