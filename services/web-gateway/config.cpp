@@ -113,7 +113,7 @@ bool is_bot_username(const std::string& text)
     return text.size() >= 5 && text.size() <= 32 && std::all_of(text.begin(), text.end(), fits);
 }
 
-way_settings read_ways(runtime::environment& env)
+way_settings read_ways(runtime::environment& env, const std::string& stepik_url)
 {
     way_settings out;
     out.site = env.url("APP_URL", "public address of the site, where browsers come back to", "");
@@ -140,7 +140,7 @@ way_settings read_ways(runtime::environment& env)
         "STEPIK_LOGIN_CLIENT_ID", "sign-in by Stepik: client id (grant authorization-code); empty: off", "");
     stepik.client_secret =
         env.secret("STEPIK_LOGIN_CLIENT_SECRET", "sign-in by Stepik: client secret", false);
-    stepik.url = env.url("STEPIK_URL", "address of Stepik", "https://stepik.org");
+    stepik.url = stepik_url;
     if (stepik.client_id.empty() != stepik.client_secret.empty())
         env.fault("STEPIK_LOGIN_CLIENT_ID and STEPIK_LOGIN_CLIENT_SECRET belong together: one is missing");
     if (!stepik.client_id.empty())
@@ -170,7 +170,9 @@ config read_config(runtime::environment& env)
     out.environment_course = read_course(env);
     out.play_url =
         env.url("BOOMSTREAM_PLAY_URL", "where Boomstream's player is", "https://play.boomstream.com");
-    out.ways = read_ways(env);
+    out.stepik_url = env.url("STEPIK_URL", "address of Stepik", "https://stepik.org");
+    out.boomstream_url = env.url("BOOMSTREAM_URL", "address of Boomstream", "https://boomstream.com");
+    out.ways = read_ways(env, out.stepik_url);
     return out;
 }
 

@@ -23,8 +23,10 @@ struct config
     int port = 0;
     std::vector<std::string> trusted_proxies; // addresses
     std::optional<course_settings> environment_course{};
-    std::string play_url; // without a slash at its end
-    way_settings ways;    // to sign in with somebody else's word
+    std::string play_url;       // without a slash at its end
+    way_settings ways;          // to sign in with somebody else's word
+    std::string stepik_url;     // where courses are tried when their keys are given
+    std::string boomstream_url; // the same
 };
 
 // Faults are collected in `env`; the caller calls env.finish().

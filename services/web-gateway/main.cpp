@@ -1,6 +1,7 @@
 // web-gateway: the site, the JSON API for authors and tools, the slices `accounts` and `catalog`, and the
 // event log. Wiring only.
 #include "config.hpp"
+#include "handlers/course_checks.hpp"
 #include "handlers/environment_course.hpp"
 #include "handlers/feed_reader.hpp"
 #include "handlers/on_event.hpp"
@@ -58,7 +59,9 @@ try {
     sign_in_ways ways{web, cfg.ways};
     async::workers looks{{"broker-looks", 1, 8}};
     parked_messages parked{cfg.broker, looks};
-    gateway g{db, keys, feed, site, cfg.admin_token, cfg.environment_course, cfg.play_url, &ways, &parked};
+    course_checks checks{web, cfg.stepik_url, cfg.boomstream_url};
+    gateway g{
+        db, keys, feed, site, cfg.admin_token, cfg.environment_course, cfg.play_url, &ways, &parked, &checks};
     http::server_settings listening;
     listening.host = cfg.host;
     listening.port = cfg.port;

@@ -5,13 +5,16 @@
 
 #include "handlers/app.hpp"
 #include "handlers/audit_rows.hpp"
+#include "handlers/course_pages.hpp"
 #include "handlers/dashboard.hpp"
 #include "handlers/identities.hpp"
 #include "handlers/lesson.hpp"
 #include "handlers/live_grants.hpp"
+#include "handlers/media_pages.hpp"
 #include "handlers/moves.hpp"
 #include "handlers/numbers.hpp"
 #include "handlers/profile.hpp"
+#include "handlers/rule_pages.hpp"
 #include "handlers/sign_in.hpp"
 #include "handlers/sign_in_links.hpp"
 #include "handlers/site.hpp"
@@ -135,6 +138,17 @@ std::vector<http::route> routes(gateway& g)
         {"GET", "/admin/numbers/students/csv", for_staff(g, counted_students_csv)},
         {"GET", "/admin/audit-log", for_staff(g, audit_log_page)},
         {"GET", "/admin/audit-log/csv", for_staff(g, audit_log_csv)},
+        // The admin area: a course, its media map and its rules
+        {"GET", "/admin/courses", for_staff(g, admin_courses_page)},
+        {"GET", "/admin/courses/connect", for_staff(g, connect_page)},
+        {"POST", "/admin/courses/connect", for_staff(g, connect_form)},
+        {"GET", "/admin/courses/{course_id}", for_staff(g, admin_course_page)},
+        {"POST", "/admin/courses/{course_id}", for_staff(g, course_settings_form)},
+        {"GET", "/admin/courses/{course_id}/media", for_staff(g, media_page)},
+        {"POST", "/admin/courses/{course_id}/media", for_staff(g, media_form)},
+        {"POST", "/admin/courses/{course_id}/media/codes", for_staff(g, media_codes_form)},
+        {"GET", "/admin/courses/{course_id}/rules", for_staff(g, rules_page)},
+        {"POST", "/admin/courses/{course_id}/rules", for_staff(g, rule_form)},
 
         // Signing in
         {"GET", "/login", open(login_page)},

@@ -25,6 +25,8 @@ struct course
     std::optional<int> sweep_seconds{}; // empty: the pace that stepik-sync is set to
     base::time_point connected_at{};
     base::time_point changed_at{};
+    std::optional<base::time_point> stepik_keys_at{};    // when they were given; empty: before that was noted
+    std::optional<base::time_point> boomstream_key_at{}; // the same
 
     // For people: the title, or the id where nobody gave one.
     std::string name() const { return title.empty() ? "course " + std::to_string(id) : title; }

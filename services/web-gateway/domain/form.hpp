@@ -26,7 +26,8 @@ public:
         std::size_t fields;
     };
     static constexpr limits of_anybody{16 * 1024, 64};
-    static constexpr limits of_known{64 * 1024, 1024}; // people who are signed in: a tick for each lesson
+    static constexpr limits of_known{
+        1024 * 1024, 1024}; // people who are signed in: a pasted table, a tick for each lesson
 
     // Throws `refused` (invalid_value): a field twice, an escape that is none, text that is not UTF-8 or has
     // a zero byte in it, more than `most`. The message never repeats a value.

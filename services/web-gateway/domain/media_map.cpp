@@ -50,8 +50,8 @@ std::optional<std::size_t> media_plan::first_refused() const
     return static_cast<std::size_t>(found - rows.begin());
 }
 
-media_plan plan_media(
-    const media_world& world, const std::vector<media_part>& rows, std::optional<std::int64_t> whole_lesson)
+media_plan plan_media(const media_world& world, const std::vector<media_part>& rows,
+    std::optional<std::int64_t> whole_lesson, bool whole_course)
 {
     std::map<std::int64_t, const lesson*> lessons;
     for (const auto& l : world.structure)
@@ -76,7 +76,8 @@ media_plan plan_media(
     };
     for (const auto& m : world.existing) {
         before.emplace(place{m.lesson_id, m.part}, m);
-        const bool replaced = named.contains({m.lesson_id, m.part}) || whole_lesson == m.lesson_id;
+        const bool replaced =
+            whole_course || named.contains({m.lesson_id, m.part}) || whole_lesson == m.lesson_id;
         if (!replaced)
             take_in(m);
     }
@@ -91,6 +92,15 @@ media_plan plan_media(
     for (const auto& r : rows) {
         const place p{r.lesson_id, r.part};
         const auto known = lessons.find(r.lesson_id);
+        const auto stays = before.find(p);
+        // A whole map names what is there as well: a lesson that is gone keeps what it has.
+        if (whole_course && stays != before.end() && stays->second == r && !after.contains(p) &&
+            !where.contains(r.boom_media) && (known == lessons.end() || known->second->vanished))
+        {
+            take_in(r);
+            plan.rows.emplace_back();
+            continue;
+        }
         if (known == lessons.end()) {
             plan.rows.push_back(refuse(refusal::not_found, slug::lesson_not_found,
                 "The course has no lesson " + std::to_string(r.lesson_id) + ".", "lesson_id"));

@@ -63,10 +63,11 @@ struct media_world
 };
 
 // `rows` are set; what they do not name stays. With `whole_lesson` the rows are all that this lesson is to
-// have. Refused are: a lesson that the structure does not have (or no longer), the same part twice, a video
-// that is already attached elsewhere in the course, a second lesson in a subscription of kind single.
+// have, with `whole_course` all that the course is to have. Refused are: a lesson that the structure does not
+// have (or no longer), the same part twice, a video that is already attached elsewhere in the course, a
+// second lesson in a subscription of kind single.
 media_plan plan_media(const media_world& world, const std::vector<media_part>& rows,
-    std::optional<std::int64_t> whole_lesson = {});
+    std::optional<std::int64_t> whole_lesson = {}, bool whole_course = false);
 
 // A subscription and what its code opens.
 struct subscription_use

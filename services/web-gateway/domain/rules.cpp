@@ -65,6 +65,14 @@ void refuse_environment_fields(const course_settings& wish, const course_setting
         refuse("default_subscription", "BOOMSTREAM_SUBSCRIPTION");
 }
 
+std::string source_of(const course_settings& wish, const std::optional<course_settings>& given)
+{
+    if (!given || given->id != wish.id)
+        return "admin";
+    refuse_environment_fields(wish, *given);
+    return "environment";
+}
+
 governing_rule rule_for(const lesson& l, const std::vector<access_rule>& rules)
 {
     const auto set_on = [&](std::string_view scope, auto fits) {

@@ -20,6 +20,10 @@ std::int64_t checked_scope(
 // (given_by_environment) naming the field; the same value again is no change.
 void refuse_environment_fields(const course_settings& wish, const course_settings& given);
 
+// Who gives the keys of the course that `wish` is about: "environment" for the one of the environment (after
+// the check above), else "admin".
+std::string source_of(const course_settings& wish, const std::optional<course_settings>& given);
+
 // The rule as boomstream-grant applies it: a lesson that nobody can pass opens with the lesson before it
 // unless an author said otherwise of that lesson, or with another rule than on_pass.
 governing_rule rule_for(const lesson& l, const std::vector<access_rule>& rules);

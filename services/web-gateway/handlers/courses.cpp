@@ -186,11 +186,7 @@ async::task<http::response> get_course_route(gateway& g, call& c)
 async::task<http::response> put_course_route(gateway& g, call& c)
 {
     const auto wish = read_settings(c.request);
-    std::string source = "admin";
-    if (g.environment_course && g.environment_course->id == wish.id) {
-        refuse_environment_fields(wish, *g.environment_course);
-        source = "environment";
-    }
+    const auto source = source_of(wish, g.environment_course);
     auto work = [&](db::transaction& tx) {
         const auto done = put_course(tx, g.keys, c.by, wish, source);
         return json_answer(done.created ? 201 : 200, json_of(done.course));

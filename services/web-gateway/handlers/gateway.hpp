@@ -15,6 +15,7 @@ namespace coursegate::web_gateway {
 class feed_reader;
 class pages;
 class parked_messages;
+struct course_checks;
 struct sign_in_ways;
 
 // Everything outlives the HTTP server.
@@ -29,6 +30,7 @@ struct gateway
     std::string play_url = "https://play.boomstream.com"; // BOOMSTREAM_PLAY_URL, without a slash at its end
     sign_in_ways* ways = nullptr;                         // beside e-mail and code; nothing: none is set up
     parked_messages* parked = nullptr;                    // nothing: no broker is at hand (tests)
+    course_checks* checks = nullptr;                      // asks Stepik and Boomstream about a course's keys
 };
 
 } // namespace coursegate::web_gateway

@@ -22,6 +22,7 @@ constexpr auto sections = std::to_array<section>({
     {"/admin/grants", say("Grants live")},
     {"/admin/students", say("Students")},
     {"/admin/trouble", say("Trouble")},
+    {"/admin/courses", say("Courses")},
     {"/admin/numbers", say("Numbers")},
     {"/admin/audit-log", say("Audit log")},
 });

@@ -21,7 +21,8 @@ namespace {
 #define COURSE_COLUMNS                                                                                       \
     "course_id, title, state, source, stepik_client_id, boomstream_api_key_box IS NOT NULL AS "              \
     "has_boomstream_key,"                                                                                    \
-    " default_subscription, access_until, sweep_seconds, connected_at, changed_at"
+    " default_subscription, access_until, sweep_seconds, connected_at, changed_at, stepik_keys_at,"          \
+    " boomstream_key_at"
 
 constexpr db::statement select_courses{
     "catalog.list_courses", "SELECT " COURSE_COLUMNS " FROM catalog.courses ORDER BY course_id"};
@@ -36,18 +37,24 @@ constexpr db::statement select_course_for_change{"catalog.course_for_change",
 constexpr db::statement insert_course{"catalog.insert_course",
     "INSERT INTO catalog.courses (course_id, title, state, source, stepik_client_id, "
     "stepik_client_secret_box,"
-    " boomstream_api_key_box, default_subscription, access_until, sweep_seconds)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING " COURSE_COLUMNS};
+    " boomstream_api_key_box, default_subscription, access_until, sweep_seconds, stepik_keys_at, "
+    "boomstream_key_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING "
+    "RETURNING " COURSE_COLUMNS};
 
 constexpr db::statement update_course{"catalog.update_course",
     "UPDATE catalog.courses SET title = $2, state = $3, source = $4, stepik_client_id = $5,"
     " stepik_client_secret_box = $6, boomstream_api_key_box = $7, default_subscription = $8, access_until = "
     "$9,"
-    " sweep_seconds = $10, changed_at = now() WHERE course_id = $1 RETURNING " COURSE_COLUMNS};
+    " sweep_seconds = $10, stepik_keys_at = $11, boomstream_key_at = $12, changed_at = now() WHERE course_id "
+    "= $1 RETURNING " COURSE_COLUMNS};
 
 #undef COURSE_COLUMNS
 
-constexpr db::statement lock_course{
+constexpr db::statement select_boxes{"catalog.course_boxes",
+    "SELECT stepik_client_secret_box, boomstream_api_key_box FROM catalog.courses WHERE course_id = $1"};
+
+constexpr db::statement take_course{
     "catalog.lock_course", "SELECT 1 FROM catalog.courses WHERE course_id = $1 FOR UPDATE"};
 
 constexpr db::statement select_media{"catalog.media",
@@ -104,6 +111,8 @@ course read_course(const pqxx::row& r)
     out.sweep_seconds = db::get_optional<int>(r, "sweep_seconds");
     out.connected_at = db::get<base::time_point>(r, "connected_at");
     out.changed_at = db::get<base::time_point>(r, "changed_at");
+    out.stepik_keys_at = db::get_optional<base::time_point>(r, "stepik_keys_at");
+    out.boomstream_key_at = db::get_optional<base::time_point>(r, "boomstream_key_at");
     return out;
 }
 
@@ -184,6 +193,10 @@ keyed_course wished(const base::keyring& keys, const keyed_course& before, const
         else if (!before.api_key_box || !holds(keys, key_column, wish.id, *before.api_key_box, *key))
             out.api_key_box = seal(keys, key_column, wish.id, *key);
     }
+    if (out.secret_box != before.secret_box)
+        c.stepik_keys_at = base::now();
+    if (out.api_key_box != before.api_key_box)
+        c.boomstream_key_at = out.api_key_box ? std::optional(base::now()) : std::nullopt;
     return out;
 }
 
@@ -196,7 +209,8 @@ pqxx::result write_course(db::transaction& tx, const db::statement& how, const k
 {
     const auto& c = k.course;
     return tx.exec(how, c.id, c.title, c.state, c.source, c.stepik_client_id, db::bytes(k.secret_box),
-        box_param(k.api_key_box), c.default_subscription, c.access_until, c.sweep_seconds);
+        box_param(k.api_key_box), c.default_subscription, c.access_until, c.sweep_seconds, c.stepik_keys_at,
+        c.boomstream_key_at);
 }
 
 std::string target_of(const course& c)
@@ -351,6 +365,29 @@ course course_named(db::transaction& tx, std::int64_t course_id, const std::stri
     return *found;
 }
 
+course_keys keys_of(db::transaction& tx, const base::keyring& keys, std::int64_t course_id)
+{
+    course_keys out;
+    const auto rows = tx.exec(select_boxes, course_id);
+    if (rows.empty())
+        return out;
+    const auto row = std::to_string(course_id);
+    const auto open = [&](const char* column) -> std::optional<base::secret> {
+        if (rows[0][column].is_null())
+            return std::nullopt;
+        const auto opened = keys.open({courses_table, column, row}, db::get_bytes(rows[0], column));
+        return opened.has_value() ? std::optional(*opened) : std::nullopt;
+    };
+    out.stepik_client_secret = open("stepik_client_secret_box");
+    out.boomstream_api_key = open("boomstream_api_key_box");
+    return out;
+}
+
+void lock_course(db::transaction& tx, std::int64_t course_id)
+{
+    tx.exec(take_course, course_id);
+}
+
 media_world read_media_world(db::transaction& tx, const course& c)
 {
     media_world out;
@@ -385,9 +422,9 @@ void require_structure(
 }
 
 media_plan put_media(db::transaction& tx, const act& by, const course& c, const std::vector<media_part>& rows,
-    std::optional<std::int64_t> whole_lesson, bool dry_run)
+    std::optional<std::int64_t> whole_lesson, bool dry_run, bool whole_course)
 {
-    tx.exec(lock_course, c.id);
+    lock_course(tx, c.id);
     const auto world = read_media_world(tx, c);
     // Taking videos away must work whatever became of the lesson; everything else needs it to be there.
     const bool takes_away =
@@ -401,7 +438,7 @@ media_plan put_media(db::transaction& tx, const act& by, const course& c, const 
             throw refused(refusal::not_found, slug::lesson_not_found,
                 "The course has no lesson " + std::to_string(*whole_lesson) + ".", "lesson_id");
     }
-    auto plan = plan_media(world, rows, whole_lesson);
+    auto plan = plan_media(world, rows, whole_lesson, whole_course);
     if (dry_run || plan.first_refused() || plan.changed_lessons.empty())
         return plan;
 
@@ -435,7 +472,7 @@ media_plan put_media(db::transaction& tx, const act& by, const course& c, const 
 bool put_subscription(
     db::transaction& tx, const act& by, const course& c, const std::string& code, const std::string& kind)
 {
-    tx.exec(lock_course, c.id);
+    lock_course(tx, c.id);
     auto world = read_media_world(tx, c);
     const auto before = world.kinds.find(code);
     const bool is_new = before == world.kinds.end();
@@ -474,7 +511,7 @@ std::vector<access_rule> rules_of(db::transaction& tx, std::int64_t course_id)
 
 void put_rule(db::transaction& tx, const act& by, const course& c, const access_rule& rule)
 {
-    tx.exec(lock_course, c.id);
+    lock_course(tx, c.id);
     if (rule.scope != "course") {
         const auto world = read_media_world(tx, c);
         require_structure(tx, world, c, "course_id");
@@ -500,7 +537,7 @@ void put_rule(db::transaction& tx, const act& by, const course& c, const access_
 void remove_rule(
     db::transaction& tx, const act& by, const course& c, const std::string& scope, std::int64_t scope_id)
 {
-    tx.exec(lock_course, c.id);
+    lock_course(tx, c.id);
     const auto rules = rules_of(tx, c.id);
     const auto before = std::find_if(rules.begin(), rules.end(),
         [&](const access_rule& r) { return r.scope == scope && r.scope_id == scope_id; });

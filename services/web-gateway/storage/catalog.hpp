@@ -34,6 +34,17 @@ std::optional<course> find_course(db::transaction& tx, std::int64_t course_id);
 // Throws `refused`: course_not_found naming `field`.
 course course_named(db::transaction& tx, std::int64_t course_id, const std::string& field);
 
+// What opens Stepik and Boomstream for a course. Empty: not given, or its box does not open with our keys.
+struct course_keys
+{
+    std::optional<base::secret> stepik_client_secret{};
+    std::optional<base::secret> boomstream_api_key{};
+};
+course_keys keys_of(db::transaction& tx, const base::keyring& keys, std::int64_t course_id);
+
+// Until the transaction ends nobody else changes the course, its media or its rules.
+void lock_course(db::transaction& tx, std::int64_t course_id);
+
 // The course with its media, its structure and its subscriptions, as plan_media wants them.
 media_world read_media_world(db::transaction& tx, const course& c);
 
@@ -45,7 +56,7 @@ void require_structure(
 // a course at a time (its row is locked). Emits lesson_media_changed with the lessons that changed.
 // Subscriptions that are new are noted as groups, the careful assumption.
 media_plan put_media(db::transaction& tx, const act& by, const course& c, const std::vector<media_part>& rows,
-    std::optional<std::int64_t> whole_lesson, bool dry_run);
+    std::optional<std::int64_t> whole_lesson, bool dry_run, bool whole_course = false);
 
 // Returns true when the subscription is new. Throws `refused` (single_subscription, naming kind) when a
 // subscription that holds several lessons is to be single. Emits lesson_media_changed for its lessons when

@@ -2,7 +2,6 @@
 
 #include "domain/refused.hpp"
 #include "storage/audit_log.hpp"
-#include "storage/catalog.hpp"
 #include "storage/users.hpp"
 
 #include "coursegate/db/transaction.hpp"
@@ -45,8 +44,6 @@ std::vector<given_role> give_role(
     db::transaction& tx, const act& by, const base::uuid& user_id, const given_role& role)
 {
     must_be_there(tx, user_id);
-    if (role.course_id)
-        course_named(tx, *role.course_id, "course_id");
     if (tx.exec(insert_role, user_id, role.role, role.course_id).affected_rows() > 0)
         write_audit(tx, by, "role.give", "user/" + base::to_string(user_id), nullptr, audit_view(role));
     return roles_of(tx, user_id);

@@ -13,7 +13,7 @@
 namespace coursegate::web_gateway {
 
 // Both return what the user has afterwards, in order. What was so already leaves no audit row. Both throw
-// `refused`: user_not_found (id); give_role also course_not_found (course_id).
+// `refused`: user_not_found (id). The course of an author need not be connected yet: he connects it.
 std::vector<given_role> give_role(
     db::transaction& tx, const act& by, const base::uuid& user_id, const given_role& role);
 std::vector<given_role> take_role(
