@@ -47,7 +47,7 @@ TEST_CASE("every message is handled once and acked; the handler learns where it 
     for (std::int64_t lesson = 1; lesson <= 300; ++lesson)
         expected.insert(lesson);
     CHECK(lessons == expected);
-    CHECK(testkit::eventually(30s, [&] { return f.depth(f.name()) == 0; }));
+    CHECK(testkit::eventually(30s, [&] { return f.waiting() == 0; }));
     CHECK(f.depth(f.dead()) == 0);
     REQUIRE(seen.has_value());
     CHECK(seen->handler == "test.on_lesson_passed");
@@ -118,7 +118,7 @@ TEST_CASE("a retry comes back after its delay with the attempt counted, and is p
     CHECK(h.at("x-origin-queue") == f.name());
     CHECK(h.at("x-origin-user") == f.settings.addresses[0].user);
     CHECK(base::parse_iso8601(h.at("x-first-failed-at")).has_value());
-    CHECK(testkit::eventually(30s, [&] { return f.depth(f.name()) == 0; }));
+    CHECK(testkit::eventually(30s, [&] { return f.waiting() == 0; }));
 }
 
 TEST_CASE("what can't be read is parked with its reason, and the rest go on")
@@ -160,8 +160,8 @@ TEST_CASE("what can't be read is parked with its reason, and the rest go on")
     reasons.erase(unknown.message_id);
     reasons.erase(wrong_data.message_id);
     CHECK(reasons.begin()->second == "bad luck");
-    CHECK(testkit::eventually(30s, [&] { return f.depth(f.name()) == 0; }));
-    CHECK(f.depth(f.name() + ".retry.1s") + f.depth(f.name()) <= 1); // the bug is tried again
+    CHECK(testkit::eventually(30s, [&] { return f.waiting() == 0; }));
+    CHECK(f.depth(f.name() + ".retry.1s") + f.waiting() <= 1); // the bug is tried again
 }
 
 TEST_CASE("while a dependency is down the same messages wait here, nothing counts as an attempt, and all are "
@@ -196,7 +196,7 @@ TEST_CASE("while a dependency is down the same messages wait here, nothing count
     });
     CHECK(done.size() == 20);
     CHECK(attempts == std::set<int>{1});
-    CHECK(testkit::eventually(30s, [&] { return f.depth(f.name()) == 0; }));
+    CHECK(testkit::eventually(30s, [&] { return f.waiting() == 0; }));
     CHECK(f.depth(f.dead()) == 0);
 }
 
@@ -244,7 +244,7 @@ TEST_CASE(
         CHECK(done);
     });
     CHECK(attempt == 1);
-    CHECK(testkit::eventually(30s, [&] { return f.depth(f.name()) == 0; }));
+    CHECK(testkit::eventually(30s, [&] { return f.waiting() == 0; }));
 }
 
 TEST_CASE("stop lets running handlers finish and settles them")
@@ -268,7 +268,7 @@ TEST_CASE("stop lets running handlers finish and settles them")
         CHECK(done == 10);
         co_await f.in->stop(); // twice is allowed
     });
-    CHECK(testkit::eventually(30s, [&] { return f.depth(f.name()) == 0; }));
+    CHECK(testkit::eventually(30s, [&] { return f.waiting() == 0; }));
 }
 
 TEST_CASE("two consumers share a queue: everything is handled, nothing twice")
@@ -299,7 +299,7 @@ TEST_CASE("two consumers share a queue: everything is handled, nothing twice")
     CHECK(lessons.size() == 400);
     CHECK(std::set<std::int64_t>(lessons.begin(), lessons.end()).size() == 400);
     CHECK(workers == std::set<std::string>{"one", "two"});
-    CHECK(testkit::eventually(30s, [&] { return f.depth(f.name()) == 0; }));
+    CHECK(testkit::eventually(30s, [&] { return f.waiting() == 0; }));
 }
 
 TEST_CASE("a queue deleted under its consumer is declared again and consumed again")
@@ -356,7 +356,7 @@ TEST_CASE("probes prove that the queue works, and never reach a handler or stay 
         CHECK(f.in->check().ok);
     });
     CHECK(handled == 0);
-    CHECK(testkit::eventually(30s, [&] { return f.depth(f.name()) == 0; }));
+    CHECK(testkit::eventually(30s, [&] { return f.waiting() == 0; }));
     CHECK(f.depth(f.dead()) == 0);
 }
 
@@ -590,7 +590,7 @@ TEST_CASE("connections cut again and again: every event arrives, and nothing is 
     INFO("handled more than once (what the inbox is for): " << doubled);
     CHECK(times.size() == count);
     CHECK(f.depth(f.dead()) == 0);
-    CHECK(f.left() == 0);
+    CHECK(f.waiting() == 0);
 }
 
 TEST_CASE("a message held by a slow handler over a cut connection is not acked twice and not lost")
@@ -620,7 +620,7 @@ TEST_CASE("a message held by a slow handler over a cut connection is not acked t
             20s, [&] { return f.in->check().ok && f.depth(f.name()) == 0; });
         CHECK(settled);
     });
-    CHECK(f.left() == 0);
+    CHECK(f.waiting() == 0);
     CHECK(begun == 2);
 }
 

@@ -127,10 +127,11 @@ public:
 
     std::uint64_t depth(const std::string& full_queue) { return look.depth(full_queue).value_or(0); }
 
-    // What is still in the queue and not a probe that was on its way when the consumer stopped. Takes it out.
-    std::size_t left()
+    // Events that wait in the queue. A probe that was on its way when the consumer stopped stays there and does
+    // not count.
+    std::size_t waiting()
     {
-        const auto all = look.drain(name(), 1'000);
+        const auto all = look.peek(name(), 1'000);
         return static_cast<std::size_t>(
             std::count_if(all.begin(), all.end(), [](const parked_message& m) { return m.type != "probe"; }));
     }

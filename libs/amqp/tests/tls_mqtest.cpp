@@ -66,7 +66,7 @@ TEST_CASE("over TLS everything works as without: many messages, large ones, both
         CHECK(all);
     });
     CHECK(bytes > 500'000);
-    CHECK(f.depth(f.name()) == 0);
+    CHECK(f.waiting() == 0);
 }
 
 TEST_CASE("a certificate of an authority that is not ours is refused, and the sentence says so")
