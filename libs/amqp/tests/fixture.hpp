@@ -127,8 +127,8 @@ public:
 
     std::uint64_t depth(const std::string& full_queue) { return look.depth(full_queue).value_or(0); }
 
-    // Events that wait in the queue. A probe that was on its way when the consumer stopped stays there and does
-    // not count.
+    // Events that wait in the queue. A probe that was on its way when the consumer stopped stays there and
+    // does not count.
     std::size_t waiting()
     {
         const auto all = look.peek(name(), 1'000);
