@@ -105,7 +105,7 @@ TEST_CASE("a retry comes back after its delay with the attempt counted, and is p
     CHECK(attempts == std::vector<int>{1, 2});
     REQUIRE(at.size() == 2);
     CHECK(at[1] - at[0] >= 950ms); // 10 ms is rounded up to the 1 s queue
-    const auto dead = f.look.drain(f.dead(), 10);
+    const auto dead = f.look().drain(f.dead(), 10);
     REQUIRE(dead.size() == 1);
     CHECK(dead[0].message_id == all[0].message_id);
     CHECK(dead[0].body == all[0].body);
@@ -150,7 +150,7 @@ TEST_CASE("what can't be read is parked with its reason, and the rest go on")
         CHECK(parked);
     });
     std::map<std::string, std::string> reasons;
-    for (const auto& m : f.look.drain(f.dead(), 10))
+    for (const auto& m : f.look().drain(f.dead(), 10))
         reasons[m.message_id] = m.headers.at("x-reason");
     REQUIRE(reasons.size() == 4);
     CHECK(reasons.at(not_json.message_id) == "the body is not a JSON object");
@@ -316,7 +316,7 @@ TEST_CASE("a queue deleted under its consumer is declared again and consumed aga
         CHECK(works);
         remove(f.settings, f.wanted); // the exchange too: the worst that a tidy operator can do
         const bool back =
-            co_await testkit::eventually_async(20s, [&] { return f.look.depth(f.name()).has_value(); });
+            co_await testkit::eventually_async(20s, [&] { return f.look().depth(f.name()).has_value(); });
         CHECK(back);
         // The exchange is back as well, by whichever of the two notices; until then nothing is confirmed.
         handled = 0;
@@ -400,7 +400,7 @@ TEST_CASE("a queue that hung before the daemon started is not ready because of i
     copy c;
     c.body = waiting[0].body;
     c.message_id = waiting[0].message_id;
-    REQUIRE(f.look.publish(waiting[0].routing_key, c));
+    REQUIRE(f.look().publish(waiting[0].routing_key, c));
     f.run([&]() -> async::task<void> {
         const bool hangs = co_await testkit::eventually_async(10s, [&] { return begun; });
         CHECK(hangs);
@@ -481,7 +481,7 @@ TEST_CASE("ready messages are counted per queue")
         copy c;
         c.body = m.body;
         c.message_id = m.message_id;
-        REQUIRE(f.look.publish(m.routing_key, c));
+        REQUIRE(f.look().publish(m.routing_key, c));
     }
     auto& ready = metrics::get_gauge("coursegate_queue_ready", "", {{"queue", f.name()}});
     f.run([&]() -> async::task<void> {

@@ -14,8 +14,10 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,15 +79,12 @@ using handler_function =
 class fixture
 {
 public:
-    explicit fixture(topology t = one_queue())
-        : wanted(t), broker(t), settings(broker.settings()), look(settings)
-    {}
+    explicit fixture(topology t = one_queue()) : wanted(t), broker(t), settings(broker.settings()) {}
 
     boost::asio::io_context loop;
     topology wanted;
     testkit::broker broker;
     amqp::settings settings; // what publisher and consumer get; a test may change it before run()
-    inspector look;
     events::subscriptions subscriptions;
     std::unique_ptr<amqp::publisher> out;
     std::unique_ptr<amqp::consumer> in;
@@ -125,13 +124,25 @@ public:
         testkit::run(loop, all, limit);
     }
 
-    std::uint64_t depth(const std::string& full_queue) { return look.depth(full_queue).value_or(0); }
+    // Renewed every few seconds: it sends no heartbeats between its calls, and the broker ends a connection
+    // that is silent for two of them.
+    inspector& look()
+    {
+        const auto now = std::chrono::steady_clock::now();
+        if (!look_ || now - looks_since_ > 5s) {
+            look_.emplace(broker.settings());
+            looks_since_ = now;
+        }
+        return *look_;
+    }
+
+    std::uint64_t depth(const std::string& full_queue) { return look().depth(full_queue).value_or(0); }
 
     // Events that wait in the queue. A probe that was on its way when the consumer stopped stays there and
     // does not count.
     std::size_t waiting()
     {
-        const auto all = look.peek(name(), 1'000);
+        const auto all = look().peek(name(), 1'000);
         return static_cast<std::size_t>(
             std::count_if(all.begin(), all.end(), [](const parked_message& m) { return m.type != "probe"; }));
     }
@@ -143,6 +154,10 @@ public:
         const auto outcomes = co_await out->publish(std::move(all));
         REQUIRE(outcomes == std::vector<events::delivery>(count, events::delivery::confirmed));
     }
+
+private:
+    std::optional<inspector> look_;
+    std::chrono::steady_clock::time_point looks_since_;
 };
 
 } // namespace coursegate::amqp

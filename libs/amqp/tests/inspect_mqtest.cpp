@@ -22,10 +22,10 @@ copy copy_for(const std::string& queue, const std::string& id)
 TEST_CASE("depth tells an empty queue from one that is not there, again and again")
 {
     fixture f;
-    CHECK(f.look.depth(f.name()) == std::uint64_t{0});
-    CHECK_FALSE(f.look.depth(f.name("nowhere")).has_value());
-    CHECK_FALSE(f.look.depth(f.name("nowhere")).has_value());
-    CHECK(f.look.depth(f.name()) == std::uint64_t{0});
+    CHECK(f.look().depth(f.name()) == std::uint64_t{0});
+    CHECK_FALSE(f.look().depth(f.name("nowhere")).has_value());
+    CHECK_FALSE(f.look().depth(f.name("nowhere")).has_value());
+    CHECK(f.look().depth(f.name()) == std::uint64_t{0});
 }
 
 TEST_CASE("peek leaves the messages where they are; move copies what is chosen with attempts set back")
@@ -37,17 +37,17 @@ TEST_CASE("peek leaves the messages where they are; move copies what is chosen w
             co_await f.out->publish_copy(c);
         }
     });
-    const auto peeked = f.look.peek(f.dead(), 10);
+    const auto peeked = f.look().peek(f.dead(), 10);
     REQUIRE(peeked.size() == 3);
     CHECK(peeked[1].message_id == "b");
     CHECK(peeked[1].headers.at("x-reason") == "attempts ran out");
     CHECK(testkit::eventually(30s, [&] { return f.depth(f.dead()) == 3; }));
 
     const auto moved =
-        f.look.move(f.dead(), f.name(), 10, [](const parked_message& m) { return m.message_id != "b"; });
+        f.look().move(f.dead(), f.name(), 10, [](const parked_message& m) { return m.message_id != "b"; });
     CHECK(moved == 2);
     CHECK(testkit::eventually(30s, [&] { return f.depth(f.dead()) == 1; }));
-    const auto arrived = f.look.drain(f.name(), 10);
+    const auto arrived = f.look().drain(f.name(), 10);
     REQUIRE(arrived.size() == 2);
     CHECK(arrived[0].message_id == "a");
     CHECK(arrived[1].message_id == "c");
@@ -82,7 +82,7 @@ TEST_CASE("the broker's own dead letters are readable: x-death as text")
         const bool back = co_await testkit::eventually_async(10s, [&] { return f.depth(f.name()) == 1; });
         CHECK(back);
     });
-    const auto arrived = f.look.drain(f.name(), 10);
+    const auto arrived = f.look().drain(f.name(), 10);
     REQUIRE(arrived.size() == 1);
     CHECK_THAT(arrived[0].headers.at("x-death"), Catch::Contains("\"reason\":\"expired\""));
 }
@@ -90,7 +90,7 @@ TEST_CASE("the broker's own dead letters are readable: x-death as text")
 TEST_CASE("publish by hand says whether a queue took it")
 {
     fixture f;
-    CHECK(f.look.publish("lesson_passed.v1", copy_for("", "by-hand")));
+    CHECK(f.look().publish("lesson_passed.v1", copy_for("", "by-hand")));
     CHECK(f.depth(f.name()) == 1);
 }
 
@@ -99,11 +99,11 @@ TEST_CASE("the topology can be declared any number of times, and removed")
     fixture f;
     declare(f.settings, f.wanted);
     declare(f.settings, f.wanted);
-    CHECK(f.look.depth(f.dead()).has_value());
-    CHECK(f.look.depth(f.name() + ".retry.10m").has_value());
+    CHECK(f.look().depth(f.dead()).has_value());
+    CHECK(f.look().depth(f.name() + ".retry.10m").has_value());
     remove(f.settings, f.wanted);
-    CHECK_FALSE(f.look.depth(f.name()).has_value());
-    CHECK_FALSE(f.look.depth(f.broker.prefix() + ".unheard").has_value());
+    CHECK_FALSE(f.look().depth(f.name()).has_value());
+    CHECK_FALSE(f.look().depth(f.broker.prefix() + ".unheard").has_value());
 }
 
 TEST_CASE("an inspector without a broker says dependency_down")

@@ -23,7 +23,7 @@ TEST_CASE("a published event is confirmed and arrives whole, with its properties
         CHECK(f.out->check().ok);
         CHECK(f.out->check().last_work.has_value());
     });
-    const auto arrived = f.look.drain(f.name(), 10);
+    const auto arrived = f.look().drain(f.name(), 10);
     REQUIRE(arrived.size() == 1);
     CHECK(arrived[0].message_id == base::to_string(envelope.id));
     CHECK(arrived[0].type == "lesson_passed");
@@ -50,7 +50,7 @@ TEST_CASE("an event nobody listens to counts as sent and is kept in the queue of
         co_await f.publish(one);
     });
     CHECK(f.depth(f.name()) == 0);
-    CHECK(f.look.drain(f.broker.prefix() + ".unheard", 10).size() == 1);
+    CHECK(f.look().drain(f.broker.prefix() + ".unheard", 10).size() == 1);
 }
 
 TEST_CASE("a copy for a queue that is not there is refused; the messages around it are confirmed")
@@ -70,7 +70,7 @@ TEST_CASE("a copy for a queue that is not there is refused; the messages around 
         CHECK(between == events::delivery::refused);
         CHECK(after == events::delivery::confirmed);
     });
-    CHECK(f.look.drain(f.name(), 10).size() == 2);
+    CHECK(f.look().drain(f.name(), 10).size() == 2);
 }
 
 TEST_CASE("a large body arrives whole")
@@ -84,7 +84,7 @@ TEST_CASE("a large body arrives whole")
         const auto outcome = co_await f.out->publish_copy(big);
         CHECK(outcome == events::delivery::confirmed);
     });
-    const auto arrived = f.look.drain(f.name(), 10);
+    const auto arrived = f.look().drain(f.name(), 10);
     REQUIRE(arrived.size() == 1);
     CHECK(arrived[0].body == std::string(3'000'000, 'x'));
 }
