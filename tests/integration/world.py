@@ -18,7 +18,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 
@@ -86,10 +85,6 @@ def call(base, method, path, body=None, token=None, timeout=30):
         return answer.status, text
 
 
-# Worlds side by side: the roles belong to the whole cluster, and altering one twice at once is an error.
-MIGRATES = threading.Lock()
-
-
 class World:
     def __init__(self, name, bin_dir=None, extra_env=None, wrap=None):
         self.name = name
@@ -116,8 +111,7 @@ class World:
     def __enter__(self):
         with self._server("postgres") as db:
             db.cursor().execute(f'CREATE DATABASE "{self.database}"')
-        with MIGRATES:
-            self.ctl("migrate")
+        self.ctl("migrate")
         return self
 
     def __exit__(self, kind, value, trace):

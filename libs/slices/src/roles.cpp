@@ -1,3 +1,4 @@
+#include "coursegate/base/backoff.hpp"
 #include "coursegate/base/encoding.hpp"
 #include "coursegate/db/transaction.hpp"
 #include "coursegate/log/log.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <thread>
 
 namespace coursegate::slices {
 
@@ -15,7 +17,9 @@ namespace {
 
 using db::transaction;
 
-// Roles and rights are catalogue rows: two runs at once would fail with "tuple concurrently updated".
+// Roles and rights are catalogue rows: two runs at once would fail with "tuple concurrently updated". The
+// lock is the database's own, roles are the cluster's: runs in two databases still meet, see
+// is_of_another_run().
 constexpr db::statement take_turn{
     "slices.roles_lock", "select pg_advisory_xact_lock(7162819555241587456)"}; // "cgroles" as a number
 constexpr db::statement find_role{"slices.find_role",
@@ -163,9 +167,7 @@ void grant_reads(transaction& tx, const std::string& role, const slice& s)
     }
 }
 
-} // namespace
-
-void apply_roles(db::session& owner, const std::vector<role_setting>& roles)
+void apply_once(db::session& owner, const std::vector<role_setting>& roles)
 {
     owner.transact([&](transaction& tx) {
         tx.exec(take_turn);
@@ -185,6 +187,37 @@ void apply_roles(db::session& owner, const std::vector<role_setting>& roles)
             grant_reads(tx, r.role, s);
         }
     });
+}
+
+// True when a run in another database of the server touched the same role in the meantime: PostgreSQL has no
+// lock for that and ends the later one with an internal error ("tuple concurrently updated") or, when both
+// created the role, with a violated index of its catalogue.
+bool is_of_another_run(const std::exception& e)
+{
+    if (const auto* const violated = dynamic_cast<const db::constraint_violation*>(&e))
+        return violated->constraint == "pg_authid_rolname_index";
+    const auto* const sql = dynamic_cast<const pqxx::sql_error*>(&e);
+    return sql != nullptr && sql->sqlstate() == "XX000";
+}
+
+} // namespace
+
+// One transaction that may be repeated: a crash before its commit changes nothing.
+void apply_roles(db::session& owner, const std::vector<role_setting>& roles)
+{
+    constexpr int tries = 20;
+    base::backoff backoff({std::chrono::milliseconds(20), std::chrono::milliseconds(500)});
+    for (int i = 1;; ++i) {
+        try {
+            apply_once(owner, roles);
+            return;
+        }
+        catch (const std::exception& e) {
+            if (i == tries || !is_of_another_run(e))
+                throw;
+        }
+        std::this_thread::sleep_for(backoff.next());
+    }
 }
 
 } // namespace coursegate::slices

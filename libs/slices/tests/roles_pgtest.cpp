@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <future>
 
 using namespace coursegate;
 
@@ -256,6 +257,27 @@ TEST_CASE("applying again takes back what is not declared and keeps what is")
     CHECK_FALSE(refusal(me, "create temporary table t (id int)").empty());
     CHECK_FALSE(refusal(me, "truncate " + own + ".outbox").empty());
     CHECK(refusal(me, "delete from " + own + ".outbox").empty());
+}
+
+TEST_CASE("two databases of one server give the same role its rights at the same time")
+{
+    testkit::database here;
+    own_role role(here);
+    testkit::database there; // gone before the role, which could not be dropped while it has rights there
+    const auto& s = slices::all().front();
+    const auto apply_often = [&](testkit::database& d) {
+        for (int i = 0; i < 20; ++i)
+            slices::apply_roles(d.owner(), {{s.service, role.name, "first"}});
+    };
+    auto other = std::async(std::launch::async, [&] { apply_often(there); });
+    CHECK_NOTHROW(apply_often(here));
+    CHECK_NOTHROW(other.get());
+
+    constexpr db::statement may_use{"test.may_use", "select has_schema_privilege($1, $2, 'usage') as may"};
+    for (auto* const d : {&here, &there})
+        CHECK(d->owner().transact([&](db::transaction& tx) {
+            return db::get<bool>(tx.exec(may_use, role.name, s.schemas.front())[0], "may");
+        }));
 }
 
 TEST_CASE("passwords of any characters work, and an empty one leaves the old")
