@@ -13,6 +13,7 @@
 #include "handlers/media_pages.hpp"
 #include "handlers/moves.hpp"
 #include "handlers/numbers.hpp"
+#include "handlers/own_answers.hpp"
 #include "handlers/profile.hpp"
 #include "handlers/rule_pages.hpp"
 #include "handlers/sign_in.hpp"
@@ -75,6 +76,9 @@ std::vector<http::route> routes(gateway& g)
         {"GET", "/v1/why", admin(why_route)},
         {"GET", "/v1/courses/{course_id}/numbers", admin(numbers_route)},
         {"GET", "/v1/audit-log", admin(audit_log_route)},
+
+        // A signed-in person, by his session
+        {"GET", "/v1/me/dashboard", for_person(g, own_dashboard_route)},
 
         // Pages
         {"GET", "/", open(home_page)},

@@ -5,6 +5,8 @@
 #include "domain/form.hpp"
 #include "domain/refused.hpp"
 #include "domain/texts.hpp"
+#include "handlers/reading.hpp"
+#include "handlers/shapes.hpp"
 #include "handlers/student_view.hpp"
 #include "pages/pages.hpp"
 #include "storage/orders.hpp"
@@ -14,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 
 namespace coursegate::web_gateway {
 namespace {
@@ -81,6 +84,7 @@ private:
         out["course_id"] = c.course.id;
         out["title"] = c.course.name();
         out["fresh"] = freshness(v, c);
+        out["last_read_at"] = json_of(c.enrolment ? c.enrolment->last_read_at : std::nullopt);
         const auto waits = v.estimates.find(c.course.id);
         out["may_check"] = v.student.stepik_user_id.has_value() && waits == v.estimates.end();
         out["check"] = waits != v.estimates.end() ? waiting(waits->second) : checked(v, c);
@@ -110,14 +114,22 @@ private:
         out["modules"] = nlohmann::json::array();
         for (auto& m : modules) {
             m.json["progress"] = progress(m.counted);
+            put_counts(m.json, m.counted);
             m.json["unfolded"] = m.unfolded;
             out["modules"].push_back(std::move(m.json));
         }
         out["no_lessons"] = modules.empty();
         out["progress"] = modules.empty() ? std::string() : progress(whole);
-        out["passed"] = whole.passed;
+        put_counts(out, whole);
         out["total"] = std::max<std::int64_t>(1, whole.passable); // an empty scale is none
         return out;
+    }
+
+    static void put_counts(nlohmann::json& out, const count& c)
+    {
+        out["passed"] = c.passed;
+        out["passable"] = c.passable;
+        out["open"] = c.open;
     }
 
     static in_module begin_module(const student_course& c, const web_gateway::lesson& first)
@@ -261,6 +273,60 @@ private:
     const reader& reader_;
 };
 
+nlohmann::json chosen(const nlohmann::json& from, std::initializer_list<const char*> names)
+{
+    auto out = nlohmann::json::object();
+    for (const auto* name : names)
+        out[name] = from.at(name);
+    return out;
+}
+
+nlohmann::json lesson_for_programs(const nlohmann::json& shown)
+{
+    auto out = chosen(shown,
+        {"course_id", "lesson_id", "title", "path", "state", "state_word", "sentence", "action", "link"});
+    if (out["link"] == "")
+        out["link"] = nullptr;
+    return out;
+}
+
+nlohmann::json course_for_programs(const nlohmann::json& shown)
+{
+    auto out = chosen(shown, {"course_id", "title", "last_read_at", "fresh", "may_check", "check", "progress",
+                                 "passed", "passable", "open"});
+    out["modules"] = nlohmann::json::array();
+    for (const auto& m : shown["modules"]) {
+        auto module = chosen(m, {"module_id", "title", "progress", "passed", "passable", "open"});
+        module["lessons"] = nlohmann::json::array();
+        for (const auto& l : m["lessons"])
+            module["lessons"].push_back(lesson_for_programs(l));
+        out["modules"].push_back(std::move(module));
+    }
+    return out;
+}
+
+// Whether If-None-Match names the tag: a list, "*" for any, and a cache may have made it weak (RFC
+// 9110 13.1.2).
+bool is_known(const std::optional<std::string>& if_none_match, const std::string& tag)
+{
+    return if_none_match && (*if_none_match == "*" || if_none_match->find(tag) != std::string::npos);
+}
+
+// What the page shows, without what is only for its template.
+nlohmann::json for_programs(const nlohmann::json& page, const std::string& language)
+{
+    nlohmann::json out;
+    out["language"] = language;
+    out["moves"] = page["moves"] == "true";
+    out["next"] = page["next"].is_null() ? nlohmann::json() : lesson_for_programs(page["next"]);
+    out["sentence"] = page.value("sentence", "");
+    out["action"] = page.value("action", "");
+    out["courses"] = nlohmann::json::array();
+    for (const auto& c : page["courses"])
+        out["courses"].push_back(course_for_programs(c));
+    return out;
+}
+
 } // namespace
 
 async::task<nlohmann::json> dashboard_data(gateway& g, const visitor& who, const reader& seen_by)
@@ -299,6 +365,21 @@ async::task<http::response> courses_part(gateway& g, http::request& request, con
     out.status = 304;
     if (request.headers.get("If-None-Match").value_or("") != tag)
         out = http::response::html(200, std::move(html));
+    out.headers.set("ETag", tag);
+    co_return out;
+}
+
+async::task<http::response> own_dashboard_route(gateway& g, http::request& request, const visitor& who)
+{
+    query_reader(request).finish();
+    const auto seen_by = reader_of(who);
+    const auto data = co_await dashboard_data(g, who, seen_by);
+    auto out = http::response::json(200, for_programs(data, seen_by.language));
+    const auto tag = "\"" + base::to_hex(base::sha256(out.body)).substr(0, 32) + "\"";
+    if (is_known(request.headers.get("If-None-Match"), tag)) {
+        out = http::response{};
+        out.status = 304;
+    }
     out.headers.set("ETag", tag);
     co_return out;
 }

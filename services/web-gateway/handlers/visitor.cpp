@@ -7,6 +7,7 @@
 #include "domain/staff.hpp"
 #include "handlers/app.hpp"
 #include "handlers/form_fault.hpp"
+#include "handlers/own_answers.hpp"
 #include "handlers/ways.hpp"
 #include "pages/pages.hpp"
 #include "storage/sessions.hpp"
@@ -159,6 +160,33 @@ async::task<http::response> answered(
     co_return away;
 }
 
+async::task<http::response> answered_in_json(gateway& g, http::request& request, page_use u)
+{
+    http::response out;
+    try {
+        const auto came = co_await look_up(g, token_of(request));
+        if (came) {
+            out = co_await page_for(g, request, u, *came);
+            out.headers.set("Cache-Control", "private, no-cache");
+            co_return out;
+        }
+        out = http::response::error(401, std::string(slug::unauthorized),
+            "This is for somebody who is signed in on the site: the cookie of his session is needed.");
+        out.headers.set("WWW-Authenticate", "Cookie realm=\"coursegate\"");
+    }
+    catch (const refused& no) {
+        out = http::response::error(400, no.slug(), no.message(), no.field());
+    }
+    catch (const base::dependency_down& e) {
+        request.log.warning("an answer needs what is not available", {{"detail", e.what()}});
+        out = http::response::error(503, std::string(slug::database_unavailable),
+            "The database can't be reached right now. Try again in a few seconds.");
+        out.headers.set("Retry-After", "5");
+    }
+    out.headers.set("Cache-Control", "no-store");
+    co_return out;
+}
+
 std::optional<std::string> token_in_header(const http::request& request)
 {
     constexpr std::string_view bearer = "Bearer ";
@@ -230,6 +258,11 @@ http::handler for_roles(gateway& g, std::vector<std::string_view> roles, page_us
 http::handler for_visitor(gateway& g, page_use u)
 {
     return for_roles(g, {}, u);
+}
+
+http::handler for_person(gateway& g, page_use u)
+{
+    return [&g, u](http::request& request) { return answered_in_json(g, request, u); };
 }
 
 http::handler for_app(gateway& g, page_use u)

@@ -20,7 +20,11 @@ TEST_CASE("without the token nothing under /v1 answers, and the health page does
         INFO(operation);
         const auto none = g.call(operation.substr(0, space), target, "", {}, false);
         CHECK(none.refusal() == "401 unauthorized ");
-        CHECK(none.headers.get("WWW-Authenticate") == "Bearer realm=\"coursegate\"");
+        const bool by_session = target.starts_with("/v1/me/");
+        CHECK(none.headers.get("WWW-Authenticate") ==
+              (by_session ? "Cookie realm=\"coursegate\"" : "Bearer realm=\"coursegate\""));
+        if (by_session)
+            CHECK(g.call(operation.substr(0, space), target).refusal() == "401 unauthorized ");
     }
     for (const auto* header : {"Bearer wrong", "Bearer ", "Bearer test-admin-token-012",
              "test-admin-token-0123", "Basic test-admin-token-0123", "Bearer test-admin-token-01234"})

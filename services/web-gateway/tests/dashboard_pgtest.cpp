@@ -1,4 +1,5 @@
 #include "classroom.hpp"
+#include "openapi.hpp"
 
 #include "coursegate/metrics/metrics.hpp"
 
@@ -249,6 +250,98 @@ TEST_CASE("a student sees his own courses and nobody else's")
     CHECK(given.says("Course 5"));
     CHECK(has(about(given, 501), "data-state=\"open\""));
     CHECK_FALSE(given.says("action=\"/dashboard/check\"")); // there is nobody on Stepik to be read
+}
+
+namespace {
+
+// What the person's own program gets, held against the description.
+nlohmann::json own_dashboard(browser& b)
+{
+    const auto got = b.get("/v1/me/dashboard");
+    INFO(got.text);
+    REQUIRE(got.status == 200);
+    CHECK(got.header("Cache-Control") == "private, no-cache");
+    const auto body = nlohmann::json::parse(got.text);
+    CHECK(openapi::instance().fault_of("GET", "/v1/me/dashboard", got.status, body).empty());
+    return body;
+}
+
+} // namespace
+
+TEST_CASE("the dashboard in JSON says what the page says")
+{
+    const auto language = GENERATE(std::string("en"), std::string("uk"));
+    classroom c(language);
+    CHECK(c.b.get("/v1/me/dashboard").status == 401);
+    c.sign_in();
+    const auto got = own_dashboard(c.b);
+    CHECK(got["language"] == language);
+    CHECK(got["moves"] == true);
+    REQUIRE(got["courses"].size() == 1);
+    const auto& course = got["courses"][0];
+    CHECK(course["passed"] == 2);
+    CHECK(course["passable"] == 3); // "Theory" can't be passed
+    CHECK(course["open"] == 1);
+    CHECK(course["last_read_at"].is_string());
+    REQUIRE(course["modules"].size() == 2);
+    CHECK(course["modules"][0]["passed"] == 2);
+    CHECK(course["modules"][1]["passable"] == 1);
+    const auto& tasks = course["modules"][1]["lessons"].back();
+    CHECK(tasks["lesson_id"] == 504);
+    CHECK(tasks["state"] == "locked");
+    CHECK(tasks["link"] == "https://stepik.org/lesson/504/step/4");
+    CHECK(got["next"] == tasks);
+    CHECK(course["modules"][0]["lessons"][0]["state"] == "open");
+    CHECK(course["modules"][0]["lessons"][0]["link"].is_null());
+    const auto page = c.dashboard();
+    for (const auto& m : course["modules"]) {
+        CHECK(page.says(m["progress"].get<std::string>()));
+        for (const auto& l : m["lessons"])
+            CHECK(page.says(l["sentence"].get<std::string>()));
+    }
+    if (language == "uk")
+        CHECK(course["fresh"] == "Ваші результати прочитано зі Stepik 3 хвилини тому.");
+    const auto wrong = c.b.get("/v1/me/dashboard?course=5");
+    CHECK(wrong.status == 400);
+    CHECK(wrong.says("\"field\":\"course\""));
+}
+
+TEST_CASE("the dashboard in JSON is of the person who asks, and of nobody else")
+{
+    classroom c;
+    const auto made = c.g.call("POST", "/v1/users",
+        R"({"email": "boris@example.org", "boom_code": "223456789", "stepik_user_id": 901, "locale": "en"})");
+    REQUIRE(made.status == 201);
+    browser boris(c.g);
+    REQUIRE(boris.sign_in("boris@example.org", "223456789").status == 303);
+    const auto empty = own_dashboard(boris);
+    CHECK(empty["courses"].empty());
+    CHECK(empty["next"].is_null());
+    CHECK(empty["moves"] == false);
+    CHECK(empty["sentence"] == "None of the courses here lists you among its students on Stepik.");
+}
+
+TEST_CASE("the dashboard in JSON comes again only when it has changed")
+{
+    classroom c;
+    c.g.sql("UPDATE fixture.v_enrolments SET last_read_at = '2026-01-06'");
+    c.grant(501, "confirmed", "'2026-01-06'"); // too long ago for a word on how fast it was
+    c.sign_in();
+    const auto tag = c.b.get("/v1/me/dashboard").header("ETag");
+    REQUIRE(tag.size() == 34); // strong
+    for (const auto& known : {tag, "\"other\", " + tag, "W/" + tag, std::string("*")}) {
+        const header_list headers{{"If-None-Match", known}};
+        const auto same = c.b.get("/v1/me/dashboard", headers);
+        CHECK(same.status == 304);
+        CHECK(same.text.empty());
+        CHECK(same.header("ETag") == tag);
+        CHECK(same.header("Cache-Control") == "private, no-cache");
+    }
+    c.grant(502, "confirmed", "'2026-01-06'");
+    const header_list headers{{"If-None-Match", tag}};
+    const auto later = c.b.get("/v1/me/dashboard", headers);
+    CHECK(later.status == 200);
+    CHECK(later.header("ETag") != tag);
 }
 
 TEST_CASE("a course that was never read, and a lesson that has left it")
