@@ -11,6 +11,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <array>
 
@@ -25,6 +27,8 @@ namespace {
 constexpr std::chrono::seconds stop_patience{10};
 constexpr std::chrono::milliseconds accept_pause{100};
 constexpr std::size_t most_refusals = 256;
+// What else a daemon has open: databases, the broker, its own calls, those it refuses.
+constexpr std::size_t other_descriptors = 2 * most_refusals;
 
 // Anything else would let a caller make up label values.
 constexpr std::array<const char*, 8> methods = {
@@ -43,6 +47,22 @@ server_core::server_core(async::executor ex, server_settings s, std::vector<rout
                          "Permissions-Policy: camera=(), microphone=(), geolocation=()\r\n"
                          "Content-Security-Policy: default-src 'self'; object-src 'none'; base-uri 'none'; "
                          "frame-ancestors 'none'\r\n";
+}
+
+// Above the limit of open files nobody could be told to come back: accept() itself would fail.
+void server_core::fit_into_open_files()
+{
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    const auto limit = static_cast<std::size_t>(files.rlim_cur);
+    const auto room = std::max(limit, other_descriptors + 1) - other_descriptors;
+    if (room >= settings.max_connections)
+        return;
+    log::warning("fewer connections than wanted fit into the limit of open files",
+        {{"server", settings.metrics_name}, {"wanted", settings.max_connections}, {"connections", room},
+            {"open_files_limit", limit}});
+    settings.max_connections = room;
 }
 
 void server_core::ended()
@@ -197,6 +217,7 @@ async::task<void> server::start()
         acceptor.listen(asio::socket_base::max_listen_connections, ec);
     if (ec)
         refuse(ec.message());
+    core->fit_into_open_files();
     impl_->port = acceptor.local_endpoint().port();
     core->stopping = false;
 

@@ -40,6 +40,8 @@ struct server_core : std::enable_shared_from_this<server_core>
     std::size_t running = 0;             // coroutines of ours: accept loop, connections, handlers
     boost::asio::steady_timer all_ended; // cancelled when `running` reaches 0
 
+    void fit_into_open_files(); // lowers max_connections where the limit of open files asks for it
+
     void began() { ++running; }
     void ended();
 

@@ -10,6 +10,8 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <random>
 #include <string>
@@ -665,6 +667,35 @@ TEST_CASE("one connection too many is told to come back")
         }
         CHECK(served_again);
     });
+}
+
+TEST_CASE("where open files are few, connections are, too, and the log says so")
+{
+    struct limited
+    {
+        explicit limited(rlim_t files)
+        {
+            ::getrlimit(RLIMIT_NOFILE, &before);
+            auto now = before;
+            now.rlim_cur = files;
+            REQUIRE(::setrlimit(RLIMIT_NOFILE, &now) == 0);
+        }
+        ~limited() { ::setrlimit(RLIMIT_NOFILE, &before); }
+        limited(const limited&) = delete;
+        rlimit before{};
+    };
+    const limited files(512 + 1);
+    const captured_log log;
+    served s({text_at("GET", "/", "ok")});
+    s.run([](server& site) -> async::task<void> {
+        const auto first = co_await dial(site.port());
+        co_await first->say(get("/"));
+        co_await expect_body(*first, "ok");
+        const auto second = co_await dial(site.port());
+        co_await second->say(get("/"));
+        co_await expect_status(*second, 503);
+    });
+    CHECK(log.has("\"connections\":1,\"open_files_limit\":513"));
 }
 
 TEST_CASE("the address of the caller is the peer's, unless a trusted proxy says otherwise")

@@ -1,6 +1,7 @@
 #include "process.hpp"
 
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -21,6 +22,13 @@ void prepare_process()
     ::mallopt(
         M_MMAP_THRESHOLD, 1024 * 1024); // a page of grades comes and goes without leaving a hole in the heap
     std::signal(SIGPIPE, SIG_IGN);
+
+    // The usual soft limit of 1,024 is for programs that use select(); nothing here does.
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
 
     std::vector<std::string> of_libpq;
     for (char** entry = environ; *entry != nullptr; ++entry)

@@ -6,8 +6,8 @@
 namespace coursegate::runtime {
 
 // Once, before threads start: two malloc arenas instead of eight per core, freed memory given back, SIGPIPE
-// ignored (a broken connection is an error code here), PG* unset (libpq would read from PGHOST, PGSSLMODE and
-// the like what DATABASE_URL leaves out).
+// ignored (a broken connection is an error code here), as many open files as the system allows, PG* unset
+// (libpq would read from PGHOST, PGSSLMODE and the like what DATABASE_URL leaves out).
 void prepare_process();
 
 // Returns freed memory to the system. About a millisecond.

@@ -9,6 +9,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -270,6 +272,20 @@ TEST_CASE("what libpq would read from the environment on its own is gone once a 
         const runtime::daemon daemon{runtime::settings{}};
         const bool gone = ::getenv("PGHOST") == nullptr && ::getenv("PGSSLMODE") == nullptr;
         ::_exit(gone && ::getenv("DATABASE_URL") != nullptr ? 0 : 1);
+    }};
+    CHECK(c.wait() == 0);
+}
+
+TEST_CASE("a daemon may open as many files as the system allows")
+{
+    runtime::child c{[] {
+        rlimit files{};
+        ::getrlimit(RLIMIT_NOFILE, &files);
+        files.rlim_cur = 256;
+        ::setrlimit(RLIMIT_NOFILE, &files);
+        const runtime::daemon daemon{runtime::settings{}};
+        ::getrlimit(RLIMIT_NOFILE, &files);
+        ::_exit(files.rlim_cur > 256 && files.rlim_cur == files.rlim_max ? 0 : 1);
     }};
     CHECK(c.wait() == 0);
 }
