@@ -59,7 +59,7 @@ TEST_CASE("one holder at a time; the term grows with each change of holder")
     CHECK(f.leads(*first));
 
     std::optional<db::lease> second;
-    CHECK(testkit::eventually(5s, [&] { return (second = f.take("b", 10s)).has_value(); }));
+    CHECK(testkit::eventually(20s, [&] { return (second = f.take("b", 10s)).has_value(); }));
     CHECK(second->term == 2);
     CHECK_FALSE(f.leads(*first));
     CHECK(f.leads(*second));

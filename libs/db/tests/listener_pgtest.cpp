@@ -22,7 +22,7 @@ TEST_CASE("a NOTIFY of another session wakes, and a lost connection is found aga
     ear.on("feed", [&] { ++feed; });
     ear.on("Odd \"name\"", [&] { ++other; });
     const auto until = [&](const std::function<bool()>& done) {
-        return testkit::run(loop, [&] { return testkit::eventually_async(5s, done); });
+        return testkit::run(loop, [&] { return testkit::eventually_async(20s, done); });
     };
     const auto notify = [&](std::string_view channel) {
         empty.owner().transact([&](db::transaction& tx) { tx.notify(channel); });
@@ -66,7 +66,7 @@ TEST_CASE("a server that keeps the line but no longer answers is left, and heard
         return testkit::run(loop, [&] { return testkit::eventually_async(limit, done); });
     };
     testkit::run(loop, [&] { return ear.start(); });
-    REQUIRE(until(5s, [&] { return feed == 1; }));
+    REQUIRE(until(20s, [&] { return feed == 1; }));
 
     between.pause();
     CHECK(until(8s, [&] { return !ear.check().ok; }));

@@ -542,7 +542,7 @@ TEST_CASE("bodies run beside each other on as many connections as set, the rest 
             int seen = most;
             while (n > seen && !most.compare_exchange_weak(seen, n))
                 ;
-            testkit::eventually(5s, [&] { return most == 3; });
+            testkit::eventually(20s, [&] { return most == 3; });
             --now;
         };
         co_await pool.transact(body);
@@ -574,7 +574,7 @@ TEST_CASE("stopping lets what was queued finish and refuses the rest")
         co_await pool.stop();
     });
     CHECK(f.items() == 20);
-    testkit::run(f.loop, [&] { return testkit::eventually_async(5s, [&] { return ended == 20; }); });
+    testkit::run(f.loop, [&] { return testkit::eventually_async(20s, [&] { return ended == 20; }); });
     CHECK(ended == 20);
     const auto nothing = [](db::transaction&) {};
     CHECK_THROWS_AS(transact(f.loop, pool, nothing), db::unavailable);

@@ -394,7 +394,7 @@ TEST_CASE_METHOD(fixture, "a kept connection that the server has closed is notic
         const auto a = send(web, post(server.url()));
         REQUIRE(a.has_value());
         testkit::run(loop, [&]() -> async::task<void> {
-            const bool came = co_await testkit::eventually_async(5s, [&] { return closed; });
+            const bool came = co_await testkit::eventually_async(20s, [&] { return closed; });
             CHECK(came);
         });
         closed = false;
@@ -732,7 +732,7 @@ TEST_CASE_METHOD(
     const auto wait_for_trial = [&] {
         testkit::run(loop, [&]() -> async::task<void> {
             const bool came =
-                co_await testkit::eventually_async(5s, [&] { return web.circuit_state(url) == "trial"; });
+                co_await testkit::eventually_async(20s, [&] { return web.circuit_state(url) == "trial"; });
             CHECK(came);
         });
     };
@@ -748,7 +748,7 @@ TEST_CASE_METHOD(
         for (int i = 0; i < 5; ++i) // all at once: one goes, the others don't
             boost::asio::co_spawn(loop, web.send(get(url)),
                 [&](std::exception_ptr, answer a) { (a ? answers : refusals) += 1; });
-        const bool all = co_await testkit::eventually_async(5s, [&] { return answers + refusals == 5; });
+        const bool all = co_await testkit::eventually_async(20s, [&] { return answers + refusals == 5; });
         CHECK(all);
     });
     CHECK(answers == 1);
@@ -929,11 +929,11 @@ TEST_CASE_METHOD(fixture, "a cancelled call throws, and gives back what it held"
             loop, web.send(get(server.url())), boost::asio::bind_cancellation_slot(running.slot(), count));
         boost::asio::co_spawn(
             loop, web.send(get(server.url())), boost::asio::bind_cancellation_slot(waiting.slot(), count));
-        const bool began = co_await testkit::eventually_async(5s, [&] { return server.accepted() == 1; });
+        const bool began = co_await testkit::eventually_async(20s, [&] { return server.accepted() == 1; });
         CHECK(began);
         waiting.emit(boost::asio::cancellation_type::terminal);
         running.emit(boost::asio::cancellation_type::terminal);
-        const bool ended = co_await testkit::eventually_async(5s, [&] { return cancelled == 2; });
+        const bool ended = co_await testkit::eventually_async(20s, [&] { return cancelled == 2; });
         CHECK(ended);
         auto r = get(server.url());
         r.deadline = 2s;
@@ -960,7 +960,7 @@ TEST_CASE_METHOD(fixture, "a client may go while its calls are under way")
         });
         co_await async::yield();
         web.reset();
-        const bool came = co_await testkit::eventually_async(5s, [&] { return done; });
+        const bool came = co_await testkit::eventually_async(20s, [&] { return done; });
         CHECK(came);
     });
 }

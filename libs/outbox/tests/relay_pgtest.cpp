@@ -156,9 +156,9 @@ TEST_CASE("a commit of the process wakes the relay without any poll")
     f.run([&] { return relay.start(); });
     for (int i = 1; i <= 20; ++i) {
         const auto id = f.write_through(pool);
-        REQUIRE(f.until(5s, [&] { return out.attempts.contains(id); }));
+        REQUIRE(f.until(20s, [&] { return out.attempts.contains(id); }));
     }
-    CHECK(f.until(5s, [&] { return f.rows() == 0; }));
+    CHECK(f.until(20s, [&] { return f.rows() == 0; }));
     CHECK(relay.check().ok);
     f.run([&] { return relay.stop(); });
     f.run([&] { return pool.stop(); });
@@ -177,14 +177,14 @@ TEST_CASE("what the process commits itself is handed over, published without a c
     const auto before = f.write_through(pool); // nobody runs yet: left free
     CHECK(f.claimers() == std::vector<std::string>{"-"});
     f.run([&] { return relay.start(); });
-    REQUIRE(f.until(5s, [&] { return f.rows() == 0; }));
+    REQUIRE(f.until(20s, [&] { return f.rows() == 0; }));
 
     out.held = true;
     const auto id = f.write_through(pool);
-    REQUIRE(f.until(5s, [&] { return out.attempts.contains(id); }));
+    REQUIRE(f.until(20s, [&] { return out.attempts.contains(id); }));
     CHECK(f.claimers() == std::vector<std::string>{"me/handed"});
     out.held = false;
-    CHECK(f.until(5s, [&] { return f.rows() == 0; }));
+    CHECK(f.until(20s, [&] { return f.rows() == 0; }));
 
     // What is rolled back is not sent.
     events::envelope e;
@@ -197,7 +197,7 @@ TEST_CASE("what the process commits itself is handed over, published without a c
     };
     CHECK_THROWS(f.run([&] { return pool.transact(fails); }));
     const auto last = f.write_through(pool);
-    CHECK(f.until(5s, [&] { return out.attempts.contains(last) && f.rows() == 0; }));
+    CHECK(f.until(20s, [&] { return out.attempts.contains(last) && f.rows() == 0; }));
     CHECK(out.attempts.size() == 3);
     CHECK(out.attempts[before] == 1);
     f.run([&] { return relay.stop(); });
@@ -222,13 +222,13 @@ TEST_CASE("handed rows that the broker does not take are given back and sent aga
     std::vector<std::string> ids;
     for (int i = 0; i < 20; ++i)
         ids.push_back(f.write_through(pool));
-    REQUIRE(f.until(5s, [&] { return f.claimed_rows() <= s.lanes; })); // one a lane asks whether it is back
+    REQUIRE(f.until(20s, [&] { return f.claimed_rows() <= s.lanes; })); // one a lane asks whether it is back
     CHECK(f.rows() == 20);
     away = false;
     CHECK(f.until(10s, [&] { return f.rows() == 0; }));
     CHECK(out.arrived.size() == 20);
     const auto id = f.write_through(pool);
-    CHECK(f.until(5s, [&] { return f.rows() == 0; }));
+    CHECK(f.until(20s, [&] { return f.rows() == 0; }));
     CHECK(out.attempts[id] == 1);
     f.run([&] { return relay.stop(); });
     f.run([&] { return pool.stop(); });
@@ -260,7 +260,7 @@ TEST_CASE("a stream of handed rows does not keep the table's rows waiting")
     };
     boost::asio::co_spawn(f.loop, stream(), boost::asio::detached);
     const auto elsewhere = f.write(50);
-    CHECK(f.until(5s, [&] { return out.attempts.contains(elsewhere.back()); }));
+    CHECK(f.until(20s, [&] { return out.attempts.contains(elsewhere.back()); }));
     writing = false;
     CHECK(f.until(10s, [&] { return f.rows() == 0; }));
     CHECK(out.arrived.size() == static_cast<std::size_t>(written) + 50);
@@ -290,7 +290,7 @@ TEST_CASE("what a killed process of this host had claimed is sent as soon as a r
     const auto unknown = claimed_by("somebody");
     outbox::relay relay(f.loop.get_executor(), pool, out);
     f.run([&] { return relay.start(); });
-    CHECK(f.until(5s, [&] { return f.rows() == 3; }));
+    CHECK(f.until(20s, [&] { return f.rows() == 3; }));
     CHECK(out.attempts.contains(gone));
     CHECK(out.attempts.contains(predecessor));
     CHECK(out.attempts.size() == 2);
@@ -312,7 +312,7 @@ TEST_CASE("rows written elsewhere are found by the poll, sent in their order, an
     f.run([&] { return relay.start(); });
     auto ids = f.write(1000);
     REQUIRE(f.until(20s, [&] { return out.arrived.size() == 1030; }));
-    CHECK(f.until(5s, [&] { return f.rows() == 0; }));
+    CHECK(f.until(20s, [&] { return f.rows() == 0; }));
     ids.insert(ids.begin(), earlier.begin(), earlier.end());
     for (std::size_t i = 0; i < ids.size(); ++i)
         REQUIRE(out.arrived[i].message_id == ids[i]);
@@ -358,7 +358,7 @@ TEST_CASE("what the broker does not confirm is sent again under the same id")
     outbox::relay relay(f.loop.get_executor(), pool, out, s);
     f.run([&] { return relay.start(); });
     REQUIRE(f.until(30s, [&] { return out.arrived.size() == 10; }));
-    CHECK(f.until(5s, [&] { return f.rows() == 0; }));
+    CHECK(f.until(20s, [&] { return f.rows() == 0; }));
     for (const auto& id : ids)
         CHECK(out.attempts[id] == 3);
     f.run([&] { return relay.stop(); });
@@ -420,7 +420,7 @@ TEST_CASE("stopping waits for the batch in flight and writes it down")
     f.write(5);
     outbox::relay relay(f.loop.get_executor(), pool, out);
     f.run([&] { return relay.start(); });
-    REQUIRE(f.until(5s, [&] { return out.in_flight == 1; }));
+    REQUIRE(f.until(20s, [&] { return out.in_flight == 1; }));
     f.run([&]() -> async::task<void> {
         const auto release = [&]() -> async::task<void> {
             co_await async::yield(); // stop() has begun
@@ -448,7 +448,7 @@ TEST_CASE("an event that can't be sent for a minute shows in the health")
     s.poll = 50ms;
     outbox::relay relay(f.loop.get_executor(), pool, out, s);
     f.run([&] { return relay.start(); });
-    CHECK(f.until(5s, [&] { return !relay.check().ok; }));
+    CHECK(f.until(20s, [&] { return !relay.check().ok; }));
     CHECK(relay.check().detail.find("oldest unsent event is 12") != std::string::npos);
     const auto shown = metrics::expose();
     CHECK(shown.find("\ncoursegate_outbox_oldest_seconds 12") != std::string::npos);

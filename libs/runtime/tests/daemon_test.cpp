@@ -226,7 +226,7 @@ TEST_CASE("components start in order, timers last, and stop in reverse")
     });
     daemon.start_in_order({a, b, c});
     running r{daemon};
-    REQUIRE(testkit::eventually(5s, [&] { return j.count("tick") == 1; }));
+    REQUIRE(testkit::eventually(20s, [&] { return j.count("tick") == 1; }));
     CHECK(r.stop() == 0);
     CHECK(j.all() == std::vector<std::string>{"start a", "started a", "start b", "started b", "start c",
                          "started c", "tick", "background ended", "stop c", "stopped c", "stop b",
@@ -294,14 +294,14 @@ TEST_CASE("ready turns 503 while a timer's last good tick is too old, naming it 
     daemon.start_in_order({});
     running r{daemon};
     const int port = daemon.admin_port();
-    REQUIRE(testkit::eventually(5s, [&] { return ticks > 3; }));
+    REQUIRE(testkit::eventually(20s, [&] { return ticks > 3; }));
     CHECK(call(port, "GET", "/ready").status == 200);
     works = false;
     answer last;
     REQUIRE(testkit::eventually(10s, [&] { return (last = call(port, "GET", "/ready")).status == 503; }));
     CHECK_THAT(last.body, Contains("timer sweep: last good tick") && Contains("Stepik is on holiday"));
     const int before = ticks;
-    REQUIRE(testkit::eventually(5s, [&] { return ticks > before + 3; })); // failing does not end a timer
+    REQUIRE(testkit::eventually(20s, [&] { return ticks > before + 3; })); // failing does not end a timer
     works = true;
     CHECK(testkit::eventually(10s, [&] { return call(port, "GET", "/ready").status == 200; }));
 }
@@ -332,7 +332,7 @@ TEST_CASE("a tick that hangs is cancelled when the daemon stops")
     });
     daemon.start_in_order({});
     running r{daemon};
-    REQUIRE(testkit::eventually(5s, [&] { return began.load(); }));
+    REQUIRE(testkit::eventually(20s, [&] { return began.load(); }));
     CHECK(r.stop() == 0);
 }
 
@@ -353,7 +353,7 @@ TEST_CASE("a tick in the middle of its work may finish when the daemon stops, be
     });
     daemon.start_in_order({a});
     running r{daemon};
-    REQUIRE(testkit::eventually(5s, [&] { return j.count("tick") == 1; }));
+    REQUIRE(testkit::eventually(20s, [&] { return j.count("tick") == 1; }));
     CHECK(r.stop() == 0);
     CHECK(j.all() == std::vector<std::string>{"start a", "started a", "tick", "tock", "stop a", "stopped a"});
 }
@@ -423,7 +423,7 @@ TEST_CASE("metrics show the process, the timers and the readiness")
     daemon.start_in_order({});
     running r{daemon};
     answer a;
-    CHECK(testkit::eventually(5s, [&] {
+    CHECK(testkit::eventually(20s, [&] {
         a = call(daemon.admin_port(), "GET", "/metrics");
         return a.body.find("coursegate_ready 1") != std::string::npos &&
                a.body.find("coursegate_ticks_total{outcome=\"good\",timer=\"shown\"} 1") != std::string::npos;
@@ -444,7 +444,7 @@ TEST_CASE("the log says when it is ready and how long that took, then every chan
     REQUIRE(call(daemon.admin_port(), "GET", "/ready").status == 503);
     CHECK_FALSE(lines.line_with_message("ready"));
     a.ok = true;
-    REQUIRE(testkit::eventually(5s, [&] { return lines.line_with_message("ready").has_value(); }));
+    REQUIRE(testkit::eventually(20s, [&] { return lines.line_with_message("ready").has_value(); }));
     const auto line = *lines.line_with_message("ready");
     CHECK(line["service"] == "test-daemon");
     CHECK(line["instance"] == "here:1:1");
@@ -484,7 +484,7 @@ TEST_CASE("a daemon asked to stop while it starts gives up the start and stops")
     fake c{"c", j};
     b.start_takes = 1h;
     std::thread other{[&] {
-        testkit::eventually(5s, [&] { return j.count("start b") == 1; });
+        testkit::eventually(20s, [&] { return j.count("start b") == 1; });
         daemon.request_stop();
     }};
     daemon.start_in_order({a, b, c});
@@ -507,7 +507,7 @@ TEST_CASE("work that nobody waits for does not keep the daemon from ending")
         status = got.has_value() ? got->status : -1;
     });
     running r{daemon};
-    REQUIRE(testkit::eventually(5s, [&] { return status != 0; }));
+    REQUIRE(testkit::eventually(20s, [&] { return status != 0; }));
     CHECK(status == 200);
     const auto began = std::chrono::steady_clock::now();
     CHECK(r.stop() == 0);
@@ -524,7 +524,7 @@ TEST_CASE("a timer added after the start ticks")
         co_return;
     });
     running r{daemon};
-    CHECK(testkit::eventually(5s, [&] { return ticks == 1; }));
+    CHECK(testkit::eventually(20s, [&] { return ticks == 1; }));
 }
 
 TEST_CASE("SIGTERM drains and ends with 0")

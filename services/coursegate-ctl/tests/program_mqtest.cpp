@@ -81,7 +81,7 @@ struct terminal
     std::string name(const std::string& queue) const { return broker.prefix() + "." + queue; }
     bool holds(const std::string& queue, std::uint64_t count)
     {
-        return testkit::eventually(5s, [&] { return look.depth(name(queue)).value_or(0) == count; });
+        return testkit::eventually(20s, [&] { return look.depth(name(queue)).value_or(0) == count; });
     }
 
     amqp::topology wanted;

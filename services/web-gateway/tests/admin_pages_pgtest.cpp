@@ -328,7 +328,7 @@ TEST_CASE("a stream keeps to its filter, tells what left it, and puts together w
         const auto target = stream_of(page);
         co_await stream.open(target, cookie_of(s.support));
         const bool follows =
-            co_await testkit::eventually_async(5s, [&] { return s.g.feed().followers() == 1; });
+            co_await testkit::eventually_async(20s, [&] { return s.g.feed().followers() == 1; });
         CHECK(follows);
         const auto open = s.grant_of(s.boris, 6, 501);
         const auto first = s.issued(open, s.boris, 6);

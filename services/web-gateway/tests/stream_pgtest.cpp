@@ -79,7 +79,7 @@ TEST_CASE("a stream shows what happens from now on, with id, type and data")
         CHECK(stream.head().find("text/event-stream") != std::string::npos);
         CHECK(stream.head().find("Cache-Control: no-store") != std::string::npos);
         const bool follows =
-            co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+            co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 1; });
         CHECK(follows);
         const auto e = passed(5, 2);
         co_await append(g, e);
@@ -94,7 +94,7 @@ TEST_CASE("a stream shows what happens from now on, with id, type and data")
         CHECK(data.at("/type") == "lesson_passed");
         CHECK(data.at("/time") == base::to_iso8601(e.time));
         stream.close();
-        const bool left = co_await testkit::eventually_async(5s, [&] { return g.feed().followers() == 0; });
+        const bool left = co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 0; });
         CHECK(left);
     };
     g.run(watch);
@@ -110,7 +110,7 @@ TEST_CASE("a page hears that something about its reader has changed, and of nobo
         const auto status = co_await stream.open("/dashboard/moves", cookie);
         CHECK(status == "HTTP/1.1 200 OK");
         const bool follows =
-            co_await testkit::eventually_async(2s, [&] { return c.g.feed().followers() == 1; });
+            co_await testkit::eventually_async(20s, [&] { return c.g.feed().followers() == 1; });
         CHECK(follows);
         co_await append(c.g, passed(5, 1, 901));
         co_await append(c.g, passed(5, 2)); // Anna's, by her Stepik id
@@ -125,7 +125,8 @@ TEST_CASE("a page hears that something about its reader has changed, and of nobo
         const auto again = co_await stream.next(20s);
         CHECK(again.has_value());
         stream.close();
-        const bool left = co_await testkit::eventually_async(5s, [&] { return c.g.feed().followers() == 0; });
+        const bool left =
+            co_await testkit::eventually_async(20s, [&] { return c.g.feed().followers() == 0; });
         CHECK(left);
         const std::string nothing;
         sse_client stranger(c.g.executor(), c.g.port());
@@ -141,7 +142,7 @@ TEST_CASE("a stream is woken, not polled")
     auto watch = [&]() -> async::task<void> {
         sse_client stream(g.executor(), g.port());
         co_await stream.open("/v1/grants/stream", with_token);
-        co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+        co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 1; });
         // An older transaction of another test on the same server may hold an event back: one of ten is
         // enough.
         auto fastest = std::chrono::steady_clock::duration::max();
@@ -166,7 +167,7 @@ TEST_CASE("a stream resumes after the last event that was seen, with nothing lef
         {
             sse_client stream(g.executor(), g.port());
             co_await stream.open("/v1/grants/stream", with_token);
-            co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+            co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 1; });
             co_await append(g, passed(5, 1));
             co_await append(g, passed(5, 2));
             const auto first = co_await stream.next(20s);
@@ -178,7 +179,7 @@ TEST_CASE("a stream resumes after the last event that was seen, with nothing lef
             co_await append(g, passed(5, lesson));
         sse_client stream(g.executor(), g.port());
         co_await stream.open("/v1/grants/stream", with_token + "Last-Event-ID: " + last + "\r\n");
-        co_await testkit::eventually_async(5s, [&] { return g.feed().followers() == 1; });
+        co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 1; });
         co_await append(g, passed(5, 700));
         for (int lesson = 2; lesson <= 700; ++lesson) {
             const auto e = co_await stream.next(20s);
@@ -263,7 +264,7 @@ TEST_CASE("what was there before a stream began is not new, even while an older 
         co_await append(g, passed(5, 2));
         sse_client stream(g.executor(), g.port());
         co_await stream.open("/v1/grants/stream", with_token);
-        co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+        co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 1; });
         co_await append(g, passed(5, 3));
         late.commit();
         auto e = co_await stream.next(20s);
@@ -282,7 +283,7 @@ TEST_CASE("a transaction that commits late is not stepped over")
     auto watch = [&]() -> async::task<void> {
         sse_client early(g.executor(), g.port());
         co_await early.open("/v1/grants/stream", with_token);
-        co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+        co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 1; });
         late.begin(1);                    // took its place in the log first
         co_await append(g, passed(5, 2)); // was committed first
         const auto too_soon = co_await early.next(300ms);
@@ -342,7 +343,7 @@ TEST_CASE("a stream shows only the course and the types it was asked for")
         co_await one_course.open("/v1/grants/stream?course=6", with_token);
         sse_client one_type(g.executor(), g.port());
         co_await one_type.open("/v1/grants/stream?types=grant_failed,grant_issued", with_token);
-        co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 2; });
+        co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 2; });
         co_await append(g, passed(5, 1));
         co_await append(g, passed(6, 2));
         events::grant_failed failed;
@@ -434,7 +435,7 @@ TEST_CASE("a stream goes on after the database was away")
     auto watch = [&]() -> async::task<void> {
         sse_client stream(g.executor(), g.port());
         co_await stream.open("/v1/grants/stream", with_token);
-        co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+        co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 1; });
         g.cut_connections(false);
         std::exception_ptr failure;
         try {
@@ -461,7 +462,7 @@ TEST_CASE("a stopping server ends its streams within seconds")
         auto watch = [&]() -> async::task<void> {
             stream = std::make_unique<sse_client>(g.executor(), g.port());
             co_await stream->open("/v1/grants/stream", with_token);
-            co_await testkit::eventually_async(2s, [&] { return g.feed().followers() == 1; });
+            co_await testkit::eventually_async(20s, [&] { return g.feed().followers() == 1; });
         };
         g.run(watch);
         began = std::chrono::steady_clock::now();
